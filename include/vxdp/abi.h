@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * abi.h - what the BPF programs and the tool share: the layout of the pinned maps.
+ *
+ * Plain structs of fixed-width integers with every byte of padding named, so that `bpftool map
+ * dump` prints all of it by name and no byte of a hash key is ever uninitialised. No functions,
+ * pointers, bool or long. Compiles as BPF (with vmlinux.h or UAPI headers) and as C11.
+ */
+#ifndef VXDP_ABI_H
+#define VXDP_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#include "verdict.h"
+
+#define VXDP_ABI_VERSION 1u
+
+#define VXDP_PORTS_MAX	    256u   /* entries of the ports map; ids 0..2 are taken, see below */
+#define VXDP_NIC_QUEUES_MAX 256u   /* NIC receive queues that can be given to a port */
+#define VXDP_FDB_MAX	    65536u /* addresses a switch remembers */
+
+/* Port ids. A port keeps its id for as long as it is attached. */
+#define VXDP_PORT_NONE	 0u /* never a port */
+#define VXDP_PORT_UPLINK 1u /* the wire behind the NIC */
+#define VXDP_PORT_HOST	 2u /* the host's own stack, whose address stays on the NIC */
+#define VXDP_PORT_FIRST	 3u /* first id given to a guest */
+
+enum vxdp_port_kind {
+	VXDP_KIND_NONE = 0,
+	VXDP_KIND_UPLINK = 1,
+	VXDP_KIND_HOST = 2,
+	VXDP_KIND_VM = 3,  /* vhost-user port: its tap belongs to the vxdp process */
+	VXDP_KIND_TAP = 4, /* tap port: served by the kernel alone */
+};
+
+/* vxdp_port.flags */
+#define VXDP_PORT_UP	     0x0001u /* the guest is there and its rings run */
+#define VXDP_PORT_DIRECT     0x0002u /* frames may go to its AF_XDP sockets (see struct vxdp_queue) */
+#define VXDP_PORT_TCP_KERNEL 0x0004u /* TCP for it takes the kernel lane: GRO in, TSO out */
+#define VXDP_PORT_CAPTURE    0x0008u /* `vxdp dump` is listening */
+#define VXDP_PORT_NO_LEARN   0x0010u /* source addresses are not learnt here */
+#define VXDP_PORT_NO_FLOOD   0x0020u /* unknown unicast is not sent here */
+
+/* ports map: array, index = port id. ifindex 0 = free entry. */
+struct vxdp_port {
+	__u32 ifindex;		  /* netdev: the NIC or the port's tap */
+	__u16 kind;		  /* enum vxdp_port_kind */
+	__u16 flags;		  /* VXDP_PORT_* */
+	__u32 direct_frame_bytes; /* longest frame the direct lane takes, from the Ethernet header
+				     on */
+	__u32 capture_bytes;	  /* how much of each frame `vxdp dump` wants */
+	char name[16];		  /* as `vxdp status` prints it */
+};
+
+/* fdb map: hash. */
+struct vxdp_fdb_key {
+	__u8 mac[6];
+	__u16 vlan; /* VLAN id in host byte order, 0 = untagged */
+};
+
+#define VXDP_FDB_STATIC 0x0001u /* does not age and does not move */
+
+struct vxdp_fdb_entry {
+	__u64 last_seen_ns; /* CLOCK_MONOTONIC; refreshed about once a second */
+	__u16 port;	    /* port id */
+	__u16 flags;	    /* VXDP_FDB_* */
+	__u32 pad;
+};
+
+/* queues map: array, index = NIC receive queue. Whose memory the queue's AF_XDP socket fills. */
+struct vxdp_queue {
+	__u32 owner; /* port id, or VXDP_PORT_NONE */
+};
+
+/*
+ * config map: one entry, memory-mapped by the tool. `generation` is raised whenever the FDB, a
+ * port or a policy changes in a way that can change where a frame goes; whoever caches a decision
+ * compares it first.
+ */
+struct vxdp_config {
+	__u64 generation;
+	__u32 abi_version;
+	__u32 uplink_ifindex;
+	__u64 ageing_ns; /* 0 = addresses never age */
+	__u8 host_mac[6];
+	__u8 generic_xdp; /* 1: XDP runs in the stack, and sees guest -> host frames too */
+	__u8 pad;
+	__u32 fdb_port_max; /* addresses one port may teach; 0 = no limit */
+	__u32 n_ports_end;  /* one past the highest port id in use: bounds the flood loop */
+};
+
+/* stats map: per-CPU array, index = port id. */
+struct vxdp_counter {
+	__u64 packets; /* wire packets: a GSO frame counts as its segments */
+	__u64 bytes;
+};
+
+struct vxdp_port_stats {
+#define VXDP_STATS_FIELD(NAME, name, is_drop, text) struct vxdp_counter name;
+	VXDP_VERDICTS(VXDP_STATS_FIELD)
+#undef VXDP_STATS_FIELD
+};
+
+/* capture map: ring buffer of these, each followed by captured_bytes of the frame. */
+struct vxdp_capture {
+	__u64 time_ns;	      /* CLOCK_MONOTONIC (bpf_ktime_get_ns) */
+	__u32 frame_bytes;    /* on the wire */
+	__u32 captured_bytes; /* what follows */
+	__u16 port;	      /* port id it came from */
+	__u16 out_port;	      /* port id it went to, or VXDP_PORT_NONE */
+	__u16 verdict;	      /* enum vxdp_verdict */
+	__u16 vlan_tci;	      /* tag that was not in the data any more; 0 = none */
+};
+
+#ifndef __bpf__
+_Static_assert(sizeof(struct vxdp_port) == 32, "layout is shared with the BPF programs");
+_Static_assert(sizeof(struct vxdp_fdb_key) == 8, "layout is shared with the BPF programs");
+_Static_assert(sizeof(struct vxdp_fdb_entry) == 16, "layout is shared with the BPF programs");
+_Static_assert(sizeof(struct vxdp_config) == 40, "layout is shared with the BPF programs");
+_Static_assert(sizeof(struct vxdp_port_stats) == 16 * VXDP_N_VERDICTS, "one counter a verdict");
+_Static_assert(sizeof(struct vxdp_capture) == 24, "layout is shared with the BPF programs");
+#endif
+
+#endif /* VXDP_ABI_H */
