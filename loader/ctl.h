@@ -62,6 +62,16 @@ int ctl_server_open(struct event_loop *loop, const char *path, const struct ctl_
 void ctl_server_close(struct ctl_server **server);
 
 /**
+ * ctl_answer() - what the server answers to one packet
+ * @client: who sent it; only handed on
+ * @text: the packet, not trusted
+ * @fd: descriptor that came with it, or -1; closed unless the handler took it
+ * Return: the reply, a new reference.
+ */
+json_t *ctl_answer(const struct ctl_command *commands, void *owner, struct ctl_client *client,
+		   const char *text, size_t bytes, int fd);
+
+/**
  * ctl_client_on_close() - call @fn(@arg) when this client has gone
  *
  * For what must end with whoever asked for it, even if killed. One per client: the last call

@@ -141,8 +141,8 @@ int event_loop_once(struct event_loop *loop, int timeout_ms)
 	for (int i = 0; i < n; i++) {
 		if (batch[i].data.ptr)
 			dispatch(batch[i].data.ptr, batch[i].events);
-		else if (eventfd_read(loop->stop_fd, &wakes))
-			continue; /* another round took it */
+		else
+			eventfd_read(loop->stop_fd, &wakes);
 	}
 	if (--loop->rounds == 0)
 		free_list(&loop->dead);

@@ -11,7 +11,6 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 #include "error.h"
 
@@ -39,9 +38,6 @@ int rundir_lock(const char *nic, struct vx_error *error, int *fd);
 
 /** rundir_unlock() - remove the directory if it is empty but for the lock, and let go of it */
 void rundir_unlock(const char *nic, int *fd);
-
-/** rundir_pid() - pid of the process that holds the lock, or 0 */
-pid_t rundir_pid(const char *nic);
 
 /** rundir_nics() - names of the NICs that have a directory, sorted; a new array, or NULL */
 json_t *rundir_nics(void);
