@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ring.c - what split and packed rings have in common: set-up, checked descriptors, notification.
+ *
+ * Theory of operation
+ *
+ * A ring is a private struct (who is where) over three areas of the guest's memory. The guest owns
+ * that memory, so nothing found there is believed: a word is loaded once into a private variable,
+ * checked, and used from there. What we need to know about our own side (which buffers are out,
+ * where the used ring stands) is never read back from the guest.
+ *
+ * Pop works in bursts. A buffer of one direct descriptor, which is nearly every buffer, is done in
+ * line: load 16 bytes, compare flags, translate through the region of the last buffer. All other
+ * shapes (chains, indirect tables, parts that straddle regions) go through a struct ring_build.
+ * The work one chain can cause is bounded by VU_CHAIN_IOV_MAX descriptors.
+ *
+ * Push only notes {id, bytes} in a private array. Flush writes all of it to the guest and then
+ * makes it visible with one release store, so the guest sees all parts of a mergeable frame at
+ * once. Between push and flush a buffer still counts as out: the guest cannot know yet.
+ *
+ * A guest that breaks the rules breaks its ring: ring_break() notes why, and every later pop fails.
+ */
+#include "ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "ring_internal.h"
+#include "ring_setup.h"
+
+/* vhost/dirty.h */
+struct vu_dirty;
+void vu_dirty_gpa(struct vu_dirty *dirty, uint64_t gpa, uint64_t bytes);
+
+/*
+ * Descriptors
+ */
+
+/**
+ * ring_break() - note why the ring is broken
+ * Return: -EPROTO, for the caller to return.
+ */
+int ring_break(struct vu_ring *r, const char *fmt, ...)
+{
+	va_list args;
+
+	if (r->broken)
+		return -EPROTO;
+	va_start(args, fmt);
+	vsnprintf(r->reason, sizeof(r->reason), fmt, args);
+	va_end(args);
+	store_release(&r->broken, (const char *)r->reason);
+	return -EPROTO;
+}
+
+static void ring_cache_region(struct vu_ring *r, const struct vu_region *region)
+{
+	r->cache_gpa = region->gpa;
+	r->cache_bytes = region->bytes;
+	r->cache_va = region->va;
+}
+
+/**
+ * ring_build_part() - check one descriptor and add its memory to the chain
+ *
+ * A descriptor may run from one region into another one that follows it in the guest's address
+ * space; it then becomes two parts.
+ *
+ * Return: 0; -ENOSPC if the caller's iov is full; -EPROTO if the ring is broken.
+ */
+int ring_build_part(struct vu_ring *r, struct ring_build *b, const struct ring_desc *d)
+{
+	uint64_t gpa = d->addr;
+	uint32_t left = d->len;
+
+	if (++b->n_desc > VU_CHAIN_IOV_MAX)
+		return ring_break(r, "chain of more than %d descriptors", VU_CHAIN_IOV_MAX);
+	if ((d->flags & VRING_DESC_F_WRITE) != r->write_flag)
+		return ring_break(r, "%s descriptor in a %s ring",
+				  r->write_flag ? "device-readable" : "device-writable",
+				  r->write_flag ? "receive" : "transmit");
+	if (left && gpa + (left - 1) < gpa)
+		return ring_break(r, "buffer 0x%llx+%u wraps", (unsigned long long)gpa, left);
+	while (left) {
+		const struct vu_region *region = vu_mem_region_of(r->mem, gpa, 1);
+		uint32_t bytes;
+
+		if (!region)
+			return ring_break(r, "buffer 0x%llx+%u is outside the guest's memory",
+					  (unsigned long long)d->addr, d->len);
+		if (b->n_iov == VU_CHAIN_IOV_MAX)
+			return ring_break(r, "chain of more than %d parts", VU_CHAIN_IOV_MAX);
+		if (b->n_iov == b->max_iov)
+			return -ENOSPC;
+		ring_cache_region(r, region);
+		bytes = MIN((uint64_t)left, region->bytes - (gpa - region->gpa));
+		b->iov[b->n_iov].iov_base = region->va + (gpa - region->gpa);
+		b->iov[b->n_iov++].iov_len = bytes;
+		b->bytes += bytes;
+		gpa += bytes;
+		left -= bytes;
+	}
+	return 0;
+}
+
+/** ring_build_end() - the chain is complete: fill in @chain but for its head */
+int ring_build_end(struct vu_ring *r, const struct ring_build *b, struct vu_chain *chain)
+{
+	if (b->bytes > UINT32_MAX)
+		return ring_break(r, "chain of %llu bytes", (unsigned long long)b->bytes);
+	chain->n_iov = (uint16_t)b->n_iov;
+	chain->bytes = (uint32_t)b->bytes;
+	chain->iov = b->iov;
+	return 0;
+}
+
+/**
+ * ring_table_check() - may this descriptor point to an indirect table, and of which length?
+ * Return: number of descriptors in the table, or -EPROTO.
+ */
+int ring_table_check(struct vu_ring *r, const struct ring_desc *d)
+{
+	unsigned int n = d->len / sizeof(struct ring_desc_words);
+
+	if (!r->indirect)
+		return ring_break(r, "indirect descriptor, which was not negotiated");
+	if (d->flags & VRING_DESC_F_NEXT)
+		return ring_break(r, "indirect descriptor with a next one");
+	if (n == 0 || d->len % sizeof(struct ring_desc_words))
+		return ring_break(r, "indirect table of %u bytes", d->len);
+	if (n > VU_CHAIN_IOV_MAX)
+		return ring_break(r, "indirect table of %u descriptors", n);
+	if (d->addr + (d->len - 1) < d->addr)
+		return ring_break(r, "indirect table wraps");
+	return (int)n;
+}
+
+/* Copy bytes that may lie in two regions. Each byte is read once. */
+static int ring_copy_in(struct vu_ring *r, uint64_t gpa, void *out, uint32_t bytes)
+{
+	uint8_t *to = out;
+
+	while (bytes) {
+		const struct vu_region *region = vu_mem_region_of(r->mem, gpa, 1);
+		uint32_t part;
+
+		if (!region)
+			return ring_break(r, "indirect table is outside the guest's memory");
+		part = MIN((uint64_t)bytes, region->bytes - (gpa - region->gpa));
+		for (uint32_t i = 0; i < part; i++)
+			*to++ = __atomic_load_n(region->va + (gpa - region->gpa) + i,
+						__ATOMIC_RELAXED);
+		gpa += part;
+		bytes -= part;
+	}
+	return 0;
+}
+
+/** ring_table_load() - copy one descriptor of an indirect table; it may have any alignment */
+int ring_table_load(struct vu_ring *r, uint64_t gpa, struct ring_desc_words *words)
+{
+	const uint8_t *va = ring_va(r, gpa, sizeof(*words));
+	const struct ring_desc_words *at = (const void *)va;
+	const struct vu_region *region;
+
+	if (!va) {
+		region = vu_mem_region_of(r->mem, gpa, sizeof(*words));
+		if (region) {
+			ring_cache_region(r, region);
+			va = region->va + (gpa - region->gpa);
+			at = (const void *)va;
+		}
+	}
+	if (va && (uintptr_t)va % sizeof(uint64_t) == 0) {
+		words->addr = __atomic_load_n(&at->addr, __ATOMIC_RELAXED);
+		words->rest = __atomic_load_n(&at->rest, __ATOMIC_RELAXED);
+		return 0;
+	}
+	return ring_copy_in(r, gpa, words, sizeof(*words));
+}
+
+/** ring_log_used() - tell a migrating front end that we wrote to the used ring (or packed ring) */
+void ring_log_used(const struct vu_ring *r, uint64_t offset, uint64_t bytes)
+{
+	if (unlikely(r->log_used && r->mem->dirty))
+		vu_dirty_gpa(r->mem->dirty, r->log_gpa + offset, bytes);
+}
+
+/*
+ * Set-up and end, main thread
+ */
+
+int vu_ring_new(struct vu_ring **out)
+{
+	struct vu_ring *r = aligned_alloc(64, ALIGN_UP(sizeof(*r), (size_t)64));
+
+	if (!r)
+		return -ENOMEM;
+	memset(r, 0, sizeof(*r));
+	r->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->call_fd < 0) {
+		int err = -errno;
+
+		free(r);
+		return err;
+	}
+	*out = r;
+	return 0;
+}
+
+void vu_ring_free(struct vu_ring **r)
+{
+	if (!*r)
+		return;
+	close_fd(&(*r)->call_fd);
+	free((*r)->busy);
+	free((*r)->pushed);
+	free(*r);
+	*r = NULL;
+}
+
+static bool ring_config_ok(const struct vu_ring_config *c)
+{
+	if (c->num == 0 || c->num > VU_RING_NUM_MAX)
+		return false;
+	return c->packed || (c->num & (c->num - 1)) == 0;
+}
+
+static void ring_configure(struct vu_ring *r, const struct vu_ring_config *c)
+{
+	bool in_order = c->features & (1ULL << VIRTIO_F_IN_ORDER);
+
+	r->desc = c->desc;
+	r->avail = c->driver;
+	r->used = c->device;
+	r->num = c->num;
+	r->packed = c->packed;
+	r->event_idx = c->features & (1ULL << VIRTIO_RING_F_EVENT_IDX);
+	r->indirect = c->features & (1ULL << VIRTIO_RING_F_INDIRECT_DESC);
+	r->one_used = in_order && !c->is_rx;
+	r->log_used = c->log_used;
+	r->write_flag = c->is_rx ? VRING_DESC_F_WRITE : 0;
+	r->log_gpa = c->log_gpa;
+	r->cache_bytes = 0;
+	r->mem = c->mem;
+	r->n_slots_out = r->n_in_flight = r->n_pushed = 0;
+	r->notify_pending = r->signalled_valid = false;
+	r->kick_wanted = true; /* what an area of zeros says */
+	r->broken = NULL;
+	r->info = (struct vu_ring_info){
+		.num = c->num,
+		.packed = c->packed,
+		.is_rx = c->is_rx,
+		.in_order = in_order,
+		.kick_fd = c->kick_fd,
+		.mem = c->mem,
+	};
+}
+
+int vu_ring_start(struct vu_ring *r, const struct vu_ring_config *config)
+{
+	_cleanup_free_ struct ring_used *pushed = NULL;
+	_cleanup_free_ uint8_t *busy = NULL;
+	int err;
+
+	if (!ring_config_ok(config))
+		return -EINVAL;
+	busy = calloc(config->num, sizeof(*busy));
+	pushed = calloc(config->num, sizeof(*pushed));
+	if (!busy || !pushed)
+		return -ENOMEM;
+	ring_configure(r, config);
+	err = r->packed ? ring_packed_start(r, config->base) : ring_split_start(r);
+	if (err)
+		return err;
+	r->busy = TAKE_PTR(busy);
+	r->pushed = TAKE_PTR(pushed);
+	r->running = true;
+	return 0;
+}
+
+uint32_t vu_ring_stop(struct vu_ring *r)
+{
+	vu_ring_flush(r);
+	free_ptr(&r->busy);
+	free_ptr(&r->pushed);
+	r->running = false;
+	return r->packed ? ring_packed_base(r) : r->used_idx;
+}
+
+void vu_ring_call_fd_set(struct vu_ring *r, int fd)
+{
+	bool real = fd >= 0;
+
+	if (!real)
+		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return; /* no descriptor left: the old one stays, at worst it is told too much */
+	__atomic_store_n(&r->call_real, real, __ATOMIC_RELAXED);
+	dup3(fd, r->call_fd, O_CLOEXEC);
+	close(fd);
+}
+
+/*
+ * The worker's side
+ */
+
+int vu_ring_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
+		struct iovec *iov, unsigned int max_iov)
+{
+	if (unlikely(r->broken))
+		return -EPROTO;
+	if (r->packed)
+		return ring_packed_pop(r, chains, max_chains, iov, max_iov);
+	return ring_split_pop(r, chains, max_chains, iov, max_iov);
+}
+
+void vu_ring_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int n)
+{
+	if (r->packed)
+		ring_packed_unpop(r, heads, n);
+	else
+		ring_split_unpop(r, heads, n);
+}
+
+void vu_ring_push(struct vu_ring *r, struct vu_head head, uint32_t bytes_written)
+{
+	if (unlikely(r->n_pushed == r->num))
+		vu_ring_flush(r);
+	r->pushed[r->n_pushed++] = (struct ring_used){head.id, head.n_slots, bytes_written};
+	r->n_in_flight--;
+}
+
+void vu_ring_flush(struct vu_ring *r)
+{
+	if (r->n_pushed == 0)
+		return;
+	if (r->packed)
+		ring_packed_flush(r);
+	else
+		ring_split_flush(r);
+	r->n_pushed = 0;
+	r->notify_pending = true;
+}
+
+bool vu_ring_notify(struct vu_ring *r)
+{
+	static const uint64_t one = 1;
+
+	if (!r->notify_pending)
+		return false;
+	r->notify_pending = false;
+	full_fence(); /* the used entries before the look at what the guest asked for */
+	if (!(r->packed ? ring_packed_must_notify(r) : ring_split_must_notify(r)))
+		return false;
+	if (!__atomic_load_n(&r->call_real, __ATOMIC_RELAXED))
+		return false;
+	return write(r->call_fd, &one, sizeof(one)) == (ssize_t)sizeof(one);
+}
+
+bool vu_ring_kick_arm(struct vu_ring *r)
+{
+	return r->packed ? ring_packed_kick_arm(r) : ring_split_kick_arm(r);
+}
+
+void vu_ring_kick_disarm(struct vu_ring *r)
+{
+	if (!r->kick_wanted)
+		return;
+	r->kick_wanted = false;
+	if (r->packed)
+		ring_packed_kick_disarm(r);
+	else
+		ring_split_kick_disarm(r);
+}
+
+unsigned int vu_ring_in_flight(const struct vu_ring *r)
+{
+	return r->n_in_flight;
+}
+
+const char *vu_ring_broken(const struct vu_ring *r)
+{
+	return load_acquire(&r->broken);
+}
+
+const struct vu_ring_info *vu_ring_info(const struct vu_ring *r)
+{
+	return &r->info;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ring_internal.h - what the two layouts share. Only vhost/ring*.c and vhost/inflight*.c include
+ * this.
+ */
+#ifndef VHOST_RING_INTERNAL_H
+#define VHOST_RING_INTERNAL_H
+
+#include <endian.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../include/vxdp/util.h"
+#include "inflight.h"
+#include "mem.h"
+#include "ring.h"
+
+#define RING_REASON_BYTES 120
+#define RING_POP_BATCH	  64 /* heads looked at ahead of their descriptors */
+
+#define PACKED_AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
+#define PACKED_USED  (1u << VRING_PACKED_DESC_F_USED)
+
+/* A descriptor in the guest's memory, as the two words we read it in. Little-endian. */
+struct ring_desc_words {
+	uint64_t addr;
+	uint64_t rest; /* split: len, flags, next; packed: len, id, flags; from bit 0 on */
+};
+
+/* Our copy of a descriptor, host byte order. */
+struct ring_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t next; /* split: next descriptor; packed: buffer id */
+};
+
+/* Used ring of the split layout (virtio 1.2, 2.7.8); an avail_event word follows ring[num]. */
+struct ring_split_used {
+	uint16_t flags;
+	uint16_t idx;
+	uint64_t ring[]; /* id in bits 0-31, length in bits 32-63 */
+} __attribute__((packed, aligned(4)));
+
+/* Available ring of the split layout (2.7.6); a used_event word follows ring[num]. */
+struct ring_split_avail {
+	uint16_t flags;
+	uint16_t idx;
+	uint16_t ring[];
+};
+
+/* Event suppression area of the packed layout (2.8.14), read and written as one word. */
+struct ring_event {
+	uint32_t word; /* offset in bits 0-14, wrap counter in bit 15, flags in bits 16-17 */
+};
+
+/* A pushed buffer waiting for the flush. */
+struct ring_used {
+	uint16_t id;
+	uint16_t n_slots;
+	uint32_t bytes;
+};
+
+struct vu_ring {
+	/* Read for every burst, constant while the ring runs. */
+	struct ring_desc_words *desc;
+	union {
+		struct ring_split_avail *avail;
+		struct ring_event *driver_event;
+	};
+	union {
+		struct ring_split_used *used;
+		struct ring_event *device_event;
+	};
+	uint8_t *busy; /* by head or buffer id: popped and not flushed */
+	struct ring_used *pushed;
+	uint16_t num;
+	bool packed;
+	bool event_idx;
+	bool indirect;
+	bool one_used; /* IN_ORDER transmit ring: one used entry stands for a whole flush */
+	bool log_used;
+	uint16_t write_flag; /* what the WRITE flag must be in every descriptor */
+	uint64_t log_gpa;
+
+	/* The region that held the last buffer; the guess for the next one. */
+	uint64_t cache_gpa;
+	uint64_t cache_bytes;
+	uint8_t *cache_va;
+
+	/*
+	 * Where we are. Split: avail_pos counts all buffers ever popped, its low 16 bits are the
+	 * next entry of the avail ring. Packed: avail_idx and used_idx are slots of the ring.
+	 */
+	uint64_t avail_pos;
+	uint16_t avail_seen; /* split: avail->idx as last read */
+	uint16_t avail_idx;
+	uint16_t used_idx;
+	bool avail_wrap;
+	bool used_wrap;
+	uint32_t n_slots_out; /* packed: slots popped and not flushed */
+	uint32_t n_in_flight; /* buffers popped and not pushed */
+	uint32_t n_pushed;    /* buffers pushed and not flushed */
+
+	/* Notification of the guest. */
+	bool notify_pending; /* something was flushed since the last vu_ring_notify() */
+	bool signalled_valid;
+	uint16_t signalled_used; /* used_idx at the last vu_ring_notify() */
+	bool call_real;		 /* there is a guest behind call_fd */
+	bool kick_wanted;
+	int call_fd; /* one number for the life of the ring */
+
+	struct vu_mem *mem;
+	struct vu_ring_info info;
+	bool running;
+	const char *broken; /* NULL, or reason */
+	char reason[RING_REASON_BYTES];
+};
+
+/* Guest memory: one access of this width, whatever another processor does meanwhile. */
+static inline uint16_t guest_load16(const uint16_t *p)
+{
+	return le16toh(__atomic_load_n(p, __ATOMIC_RELAXED));
+}
+
+static inline uint16_t guest_load16_acquire(const uint16_t *p)
+{
+	return le16toh(__atomic_load_n(p, __ATOMIC_ACQUIRE));
+}
+
+static inline uint64_t guest_load64(const uint64_t *p)
+{
+	return le64toh(__atomic_load_n(p, __ATOMIC_RELAXED));
+}
+
+static inline uint64_t guest_load64_acquire(const uint64_t *p)
+{
+	return le64toh(__atomic_load_n(p, __ATOMIC_ACQUIRE));
+}
+
+static inline uint32_t guest_load32(const uint32_t *p)
+{
+	return le32toh(__atomic_load_n(p, __ATOMIC_RELAXED));
+}
+
+static inline void guest_store16(uint16_t *p, uint16_t value)
+{
+	__atomic_store_n(p, htole16(value), __ATOMIC_RELAXED);
+}
+
+static inline void guest_store16_release(uint16_t *p, uint16_t value)
+{
+	__atomic_store_n(p, htole16(value), __ATOMIC_RELEASE);
+}
+
+static inline void guest_store32(uint32_t *p, uint32_t value)
+{
+	__atomic_store_n(p, htole32(value), __ATOMIC_RELAXED);
+}
+
+static inline void guest_store64(uint64_t *p, uint64_t value)
+{
+	__atomic_store_n(p, htole64(value), __ATOMIC_RELAXED);
+}
+
+static inline void guest_store64_release(uint64_t *p, uint64_t value)
+{
+	__atomic_store_n(p, htole64(value), __ATOMIC_RELEASE);
+}
+
+/** ring_va() - our address of [gpa, gpa + bytes) if the cached region holds it, or NULL */
+static inline uint8_t *ring_va(const struct vu_ring *r, uint64_t gpa, uint32_t bytes)
+{
+	uint64_t offset = gpa - r->cache_gpa;
+
+	if (likely(offset < r->cache_bytes && bytes <= r->cache_bytes - offset))
+		return r->cache_va + offset;
+	return NULL;
+}
+
+/* The parts of one chain while they are collected. */
+struct ring_build {
+	struct iovec *iov;
+	unsigned int max_iov;
+	unsigned int n_iov;
+	unsigned int n_desc;
+	uint64_t bytes;
+};
+
+/* ring.c, for the layouts */
+int ring_break(struct vu_ring *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int ring_build_part(struct vu_ring *r, struct ring_build *b, const struct ring_desc *d);
+int ring_build_end(struct vu_ring *r, const struct ring_build *b, struct vu_chain *chain);
+int ring_table_check(struct vu_ring *r, const struct ring_desc *d);
+int ring_table_load(struct vu_ring *r, uint64_t gpa, struct ring_desc_words *words);
+void ring_log_used(const struct vu_ring *r, uint64_t offset, uint64_t bytes);
+
+/* ring_split.c */
+int ring_split_start(struct vu_ring *r);
+int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
+		   struct iovec *iov, unsigned int max_iov);
+void ring_split_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int n);
+void ring_split_flush(struct vu_ring *r);
+bool ring_split_must_notify(struct vu_ring *r);
+bool ring_split_kick_arm(struct vu_ring *r);
+void ring_split_kick_disarm(struct vu_ring *r);
+
+/* ring_packed.c */
+int ring_packed_start(struct vu_ring *r, uint32_t base);
+int ring_packed_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
+		    struct iovec *iov, unsigned int max_iov);
+void ring_packed_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int n);
+void ring_packed_flush(struct vu_ring *r);
+bool ring_packed_must_notify(struct vu_ring *r);
+bool ring_packed_kick_arm(struct vu_ring *r);
+void ring_packed_kick_disarm(struct vu_ring *r);
+uint32_t ring_packed_base(const struct vu_ring *r);
+
+#endif /* VHOST_RING_INTERNAL_H */

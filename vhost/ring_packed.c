@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ring_packed.c - the packed layout (virtio 1.2, 2.8).
+ *
+ * One ring of descriptors that driver and device write in turn. A slot is available to us when its
+ * AVAIL flag equals our wrap counter and its USED flag does not, and used for the driver when both
+ * equal it. The second word of a descriptor holds length, id and flags, so one load or store of
+ * that word sees or shows a whole descriptor at once.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "ring_internal.h"
+
+static struct ring_desc packed_desc(uint64_t addr, uint64_t rest)
+{
+	return (struct ring_desc){
+		.addr = addr,
+		.len = (uint32_t)rest,
+		.next = (uint16_t)(rest >> 32),
+		.flags = (uint16_t)(rest >> 48),
+	};
+}
+
+/* What the AVAIL and USED flags of an available slot are (2.8.1). */
+static uint16_t packed_avail_flags(bool wrap)
+{
+	return wrap ? PACKED_AVAIL : PACKED_USED;
+}
+
+static uint16_t packed_used_flags(bool wrap)
+{
+	return wrap ? PACKED_AVAIL | PACKED_USED : 0;
+}
+
+static bool packed_is_avail(uint16_t flags, bool wrap)
+{
+	return (flags & (PACKED_AVAIL | PACKED_USED)) == packed_avail_flags(wrap);
+}
+
+/*
+ * Bits 0-15 of the base are where we pop. Bits 16-31 should say the same of the used side, since
+ * nothing is in flight when a ring starts; some front ends leave them zero.
+ */
+int ring_packed_start(struct vu_ring *r, uint32_t base)
+{
+	r->avail_idx = base & 0x7fff;
+	r->avail_wrap = base & 0x8000;
+	if (r->avail_idx >= r->num)
+		return -EINVAL;
+	r->used_idx = r->avail_idx;
+	r->used_wrap = r->avail_wrap;
+	return 0;
+}
+
+uint32_t ring_packed_base(const struct vu_ring *r)
+{
+	uint32_t idx = (uint32_t)r->used_idx | (uint32_t)r->used_wrap << 15;
+
+	return idx | idx << 16;
+}
+
+/* An indirect table (2.8.7): its descriptors in order, nothing but WRITE means anything there. */
+static int packed_table(struct vu_ring *r, struct ring_build *b, const struct ring_desc *at)
+{
+	int n = ring_table_check(r, at);
+
+	for (int i = 0; i < n; i++) {
+		struct ring_desc_words words;
+		struct ring_desc d;
+		int err = ring_table_load(r, at->addr + i * sizeof(words), &words);
+
+		if (err)
+			return err;
+		d = packed_desc(le64toh(words.addr), le64toh(words.rest));
+		if (d.flags & VRING_DESC_F_INDIRECT)
+			return ring_break(r, "indirect table inside an indirect table");
+		err = ring_build_part(r, b, &d);
+		if (err)
+			return err;
+	}
+	return n < 0 ? n : 0;
+}
+
+/*
+ * A chain of any shape, starting with @d, which was at slot @pos. The driver made the flags of the
+ * first slot visible last, so the others are there. The id is that of the last one (2.8.6).
+ */
+static int packed_chain(struct vu_ring *r, struct ring_desc d, unsigned int pos,
+			struct ring_build *b, struct vu_head *head)
+{
+	unsigned int n_max = r->num - r->n_slots_out;
+
+	for (unsigned int n = 1; n <= n_max; n++) {
+		const struct ring_desc_words *at;
+		int err = d.flags & VRING_DESC_F_INDIRECT ? packed_table(r, b, &d)
+							  : ring_build_part(r, b, &d);
+
+		if (err)
+			return err;
+		if (!(d.flags & VRING_DESC_F_NEXT)) {
+			*head = (struct vu_head){.id = d.next, .n_slots = (uint16_t)n};
+			return 0;
+		}
+		pos = pos + 1 == r->num ? 0 : pos + 1;
+		at = &r->desc[pos];
+		d = packed_desc(guest_load64(&at->addr), guest_load64(&at->rest));
+	}
+	return ring_break(r, "chain of more than %u descriptors", n_max);
+}
+
+/* Everything but the one-descriptor buffer. 0, -ENOSPC or -EPROTO. */
+static __attribute__((noinline)) int packed_pop_any(struct vu_ring *r, const struct ring_desc *d,
+						    struct vu_chain *chain, struct iovec *iov,
+						    unsigned int max_iov)
+{
+	struct ring_build b = {.iov = iov, .max_iov = max_iov};
+	int err = packed_chain(r, *d, r->avail_idx, &b, &chain->head);
+
+	return err ? err : ring_build_end(r, &b, chain);
+}
+
+static inline bool packed_pop_simple(const struct vu_ring *r, const struct ring_desc *d,
+				     struct vu_chain *chain, struct iovec *iov)
+{
+	uint8_t *va = ring_va(r, d->addr, d->len);
+
+	if ((d->flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)) !=
+		    r->write_flag ||
+	    !va || !d->len)
+		return false;
+	iov->iov_base = va;
+	iov->iov_len = d->len;
+	chain->head = (struct vu_head){.id = d->next, .n_slots = 1};
+	chain->n_iov = 1;
+	chain->bytes = d->len;
+	chain->iov = iov;
+	return true;
+}
+
+/* Is this id one that can be out? */
+static int packed_claim(struct vu_ring *r, struct vu_head head)
+{
+	if (unlikely(head.id >= r->num))
+		return ring_break(r, "buffer id %u in a ring of %u", head.id, r->num);
+	if (unlikely(r->busy[head.id]))
+		return ring_break(r, "buffer id %u is available twice", head.id);
+	r->busy[head.id] = 1;
+	return 0;
+}
+
+static void packed_advance(const struct vu_ring *r, uint16_t *idx, bool *wrap, unsigned int n)
+{
+	unsigned int next = *idx + n;
+
+	if (next >= r->num) {
+		next -= r->num;
+		*wrap = !*wrap;
+	}
+	*idx = (uint16_t)next;
+}
+
+int ring_packed_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
+		    struct iovec *iov, unsigned int max_iov)
+{
+	const struct iovec *iov_end = iov + max_iov;
+	unsigned int i;
+
+	for (i = 0; i < max_chains && iov < iov_end && r->n_slots_out < r->num; i++) {
+		const struct ring_desc_words *at = &r->desc[r->avail_idx];
+		uint64_t rest = guest_load64_acquire(&at->rest);
+		struct ring_desc d;
+
+		if (!packed_is_avail((uint16_t)(rest >> 48), r->avail_wrap))
+			break;
+		d = packed_desc(guest_load64(&at->addr), rest);
+		if (unlikely(!packed_pop_simple(r, &d, &chains[i], iov)) &&
+		    packed_pop_any(r, &d, &chains[i], iov, (unsigned int)(iov_end - iov)))
+			break;
+		if (packed_claim(r, chains[i].head))
+			break;
+		iov += chains[i].n_iov;
+		r->n_slots_out += chains[i].head.n_slots;
+		packed_advance(r, &r->avail_idx, &r->avail_wrap, chains[i].head.n_slots);
+	}
+	r->n_in_flight += i;
+	return i || !r->broken ? (int)i : -EPROTO;
+}
+
+void ring_packed_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int n)
+{
+	for (unsigned int i = n; i-- > 0;) {
+		r->busy[heads[i].id] = 0;
+		r->n_slots_out -= heads[i].n_slots;
+		if (r->avail_idx < heads[i].n_slots) {
+			r->avail_idx = (uint16_t)(r->avail_idx + r->num);
+			r->avail_wrap = !r->avail_wrap;
+		}
+		r->avail_idx = (uint16_t)(r->avail_idx - heads[i].n_slots);
+	}
+	r->n_in_flight -= n;
+}
+
+static uint64_t packed_used_word(const struct ring_used *u, bool wrap)
+{
+	uint16_t flags = packed_used_flags(wrap) | (u->bytes ? VRING_DESC_F_WRITE : 0);
+
+	return u->bytes | (uint64_t)u->id << 32 | (uint64_t)flags << 48;
+}
+
+static void packed_log_slot(const struct vu_ring *r, unsigned int slot)
+{
+	ring_log_used(r, slot * sizeof(*r->desc), sizeof(*r->desc));
+}
+
+/* All slots but the first, whose flags show the others, then that one (2.8.8). */
+void ring_packed_flush(struct vu_ring *r)
+{
+	struct ring_used first = r->pushed[r->one_used ? r->n_pushed - 1 : 0];
+	uint16_t first_idx = r->used_idx;
+	bool first_wrap = r->used_wrap;
+
+	for (unsigned int i = 0; i < r->n_pushed; i++) {
+		const struct ring_used *u = &r->pushed[i];
+
+		if (i && !r->one_used) {
+			guest_store64(&r->desc[r->used_idx].rest,
+				      packed_used_word(u, r->used_wrap));
+			packed_log_slot(r, r->used_idx);
+		}
+		r->busy[u->id] = 0;
+		r->n_slots_out -= u->n_slots;
+		packed_advance(r, &r->used_idx, &r->used_wrap, u->n_slots);
+	}
+	guest_store64_release(&r->desc[first_idx].rest, packed_used_word(&first, first_wrap));
+	packed_log_slot(r, first_idx);
+}
+
+bool ring_packed_must_notify(struct vu_ring *r)
+{
+	uint32_t word = guest_load32(&r->driver_event->word);
+	unsigned int flags = word >> 16 & 3, event = word & 0x7fff;
+	bool event_wrap = word & 0x8000, valid = r->signalled_valid;
+	uint16_t old = r->signalled_used;
+
+	r->signalled_used = r->used_idx;
+	r->signalled_valid = true;
+	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
+		return false;
+	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !r->event_idx || !valid)
+		return true;
+	/* 2.8.10: both indices relative to the lap we are on */
+	if (r->used_idx <= old)
+		old = (uint16_t)(old - r->num);
+	if (event_wrap != r->used_wrap)
+		event -= r->num;
+	return vring_need_event((uint16_t)event, r->used_idx, old);
+}
+
+static void packed_event_set(struct vu_ring *r, uint32_t flags)
+{
+	guest_store32(&r->device_event->word, flags << 16);
+	vu_mem_dirty(r->mem, r->device_event, sizeof(*r->device_event));
+}
+
+bool ring_packed_kick_arm(struct vu_ring *r)
+{
+	r->kick_wanted = true;
+	packed_event_set(r, VRING_PACKED_EVENT_FLAG_ENABLE);
+	full_fence(); /* the wish to be kicked before the look at what is there already */
+	return r->n_slots_out < r->num &&
+	       packed_is_avail((uint16_t)(guest_load64(&r->desc[r->avail_idx].rest) >> 48),
+			       r->avail_wrap);
+}
+
+void ring_packed_kick_disarm(struct vu_ring *r)
+{
+	packed_event_set(r, VRING_PACKED_EVENT_FLAG_DISABLE);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ring_split.c - the split layout (virtio 1.2, 2.7).
+ *
+ * The used index in the guest's memory is the truth about where a ring stands when it starts: it
+ * is what a front end can still know after our predecessor died. So the base of SET_VRING_BASE,
+ * which is the same number in every orderly case, is not needed.
+ */
+#include <errno.h>
+#include <stddef.h>
+
+#include "ring_internal.h"
+
+static uint16_t split_mask(const struct vu_ring *r)
+{
+	return (uint16_t)(r->num - 1);
+}
+
+static struct ring_desc split_desc(const struct ring_desc_words *words)
+{
+	uint64_t rest = le64toh(words->rest);
+
+	return (struct ring_desc){
+		.addr = le64toh(words->addr),
+		.len = (uint32_t)rest,
+		.flags = (uint16_t)(rest >> 32),
+		.next = (uint16_t)(rest >> 48),
+	};
+}
+
+static struct ring_desc split_desc_load(const struct ring_desc_words *at)
+{
+	struct ring_desc_words words;
+
+	words.addr = __atomic_load_n(&at->addr, __ATOMIC_RELAXED);
+	words.rest = __atomic_load_n(&at->rest, __ATOMIC_RELAXED);
+	return split_desc(&words);
+}
+
+/* used_event of the driver, avail_event of ours (2.7.10) */
+static const uint16_t *split_used_event(const struct vu_ring *r)
+{
+	return &r->avail->ring[r->num];
+}
+
+static uint16_t *split_avail_event(const struct vu_ring *r)
+{
+	return (uint16_t *)(void *)((char *)r->used + sizeof(*r->used) + 8ul * r->num);
+}
+
+int ring_split_start(struct vu_ring *r)
+{
+	r->used_idx = guest_load16(&r->used->idx);
+	r->avail_pos = r->used_idx;
+	r->avail_seen = r->used_idx;
+	return 0;
+}
+
+/* Follow an indirect table (2.7.5.3): a linked list again, but within the table. */
+static int split_table(struct vu_ring *r, struct ring_build *b, const struct ring_desc *at)
+{
+	int n = ring_table_check(r, at);
+	unsigned int i = 0;
+
+	for (int steps = 0; steps < n; steps++) {
+		struct ring_desc_words words;
+		struct ring_desc d;
+		int err = ring_table_load(r, at->addr + i * sizeof(words), &words);
+
+		if (err)
+			return err;
+		d = split_desc(&words);
+		if (d.flags & VRING_DESC_F_INDIRECT)
+			return ring_break(r, "indirect table inside an indirect table");
+		err = ring_build_part(r, b, &d);
+		if (err || !(d.flags & VRING_DESC_F_NEXT))
+			return err;
+		i = d.next;
+		if (i >= (unsigned int)n)
+			return ring_break(r, "indirect descriptor %u of a table of %d", i, n);
+	}
+	return n < 0 ? n : ring_break(r, "loop in an indirect table");
+}
+
+/* Any chain: normal descriptors, the last of which may point to an indirect table. */
+static int split_chain(struct vu_ring *r, uint16_t head, struct ring_build *b)
+{
+	uint16_t i = head;
+
+	for (unsigned int steps = 0; steps < r->num; steps++) {
+		struct ring_desc d = split_desc_load(&r->desc[i]);
+		int err;
+
+		if (d.flags & VRING_DESC_F_INDIRECT)
+			return split_table(r, b, &d);
+		err = ring_build_part(r, b, &d);
+		if (err || !(d.flags & VRING_DESC_F_NEXT))
+			return err;
+		i = d.next;
+		if (i >= r->num)
+			return ring_break(r, "descriptor %u of a ring of %u", i, r->num);
+	}
+	return ring_break(r, "loop in the chain of descriptor %u", head);
+}
+
+/* Which buffers can be popped? avail->idx is only read when what was seen of it does not do. */
+static int split_available(struct vu_ring *r, unsigned int wanted)
+{
+	uint16_t n = (uint16_t)(r->avail_seen - (uint16_t)r->avail_pos);
+	uint16_t idx;
+
+	if (n >= wanted)
+		return (int)wanted;
+	idx = guest_load16_acquire(&r->avail->idx);
+	n = (uint16_t)(idx - (uint16_t)r->avail_pos);
+	if (unlikely(n + r->n_in_flight + r->n_pushed > r->num))
+		return ring_break(r, "available index %u with %u popped and %u out, ring of %u",
+				  idx, (uint16_t)r->avail_pos, r->n_in_flight + r->n_pushed,
+				  r->num);
+	r->avail_seen = idx;
+	return (int)MIN((unsigned int)n, wanted);
+}
+
+/* Copy the heads out of the avail ring and start loading their descriptors. */
+static int split_heads(struct vu_ring *r, uint16_t *heads, unsigned int n)
+{
+	uint16_t mask = split_mask(r);
+
+	for (unsigned int i = 0; i < n; i++) {
+		heads[i] = guest_load16(&r->avail->ring[(r->avail_pos + i) & mask]);
+		if (unlikely(heads[i] >= r->num))
+			return ring_break(r, "available descriptor %u of a ring of %u", heads[i],
+					  r->num);
+		__builtin_prefetch(&r->desc[heads[i]]);
+	}
+	return 0;
+}
+
+/* Everything but the one-descriptor buffer. 0, -ENOSPC or -EPROTO. */
+static __attribute__((noinline)) int split_pop_any(struct vu_ring *r, uint16_t head,
+						   struct vu_chain *chain, struct iovec *iov,
+						   unsigned int max_iov)
+{
+	struct ring_build b = {.iov = iov, .max_iov = max_iov};
+	int err = split_chain(r, head, &b);
+
+	return err ? err : ring_build_end(r, &b, chain);
+}
+
+/* The usual buffer: one direct descriptor in the region of the last one. */
+static inline bool split_pop_simple(const struct vu_ring *r, uint16_t head, struct vu_chain *chain,
+				    struct iovec *iov)
+{
+	const struct ring_desc d = split_desc_load(&r->desc[head]);
+	uint8_t *va = ring_va(r, d.addr, d.len);
+
+	if ((d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)) !=
+		    r->write_flag ||
+	    !va || !d.len)
+		return false;
+	iov->iov_base = va;
+	iov->iov_len = d.len;
+	chain->n_iov = 1;
+	chain->bytes = d.len;
+	chain->iov = iov;
+	return true;
+}
+
+static int split_pop_batch(struct vu_ring *r, const uint16_t *heads, unsigned int n,
+			   struct vu_chain *chains, struct iovec **iov, const struct iovec *iov_end)
+{
+	unsigned int i;
+
+	for (i = 0; i < n && *iov < iov_end; i++) {
+		uint16_t head = heads[i];
+
+		if (unlikely(r->busy[head])) {
+			ring_break(r, "descriptor %u is available twice", head);
+			break;
+		}
+		if (unlikely(!split_pop_simple(r, head, &chains[i], *iov)) &&
+		    split_pop_any(r, head, &chains[i], *iov, (unsigned int)(iov_end - *iov)))
+			break;
+		chains[i].head = (struct vu_head){.id = head, .n_slots = 1};
+		*iov += chains[i].n_iov;
+		r->busy[head] = 1;
+	}
+	r->avail_pos += i;
+	r->n_in_flight += i;
+	return (int)i;
+}
+
+int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
+		   struct iovec *iov, unsigned int max_iov)
+{
+	const struct iovec *iov_end = iov + max_iov;
+	int available = split_available(r, max_chains);
+	unsigned int done = 0;
+
+	while ((int)done < available) {
+		uint16_t heads[RING_POP_BATCH];
+		unsigned int n = MIN((unsigned int)available - done, (unsigned int)RING_POP_BATCH);
+		unsigned int got;
+
+		if (split_heads(r, heads, n))
+			break;
+		got = (unsigned int)split_pop_batch(r, heads, n, chains + done, &iov, iov_end);
+		done += got;
+		if (got < n)
+			break;
+	}
+	return done || !r->broken ? (int)done : -EPROTO;
+}
+
+void ring_split_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int n)
+{
+	for (unsigned int i = n; i-- > 0;)
+		r->busy[heads[i].id] = 0;
+	r->avail_pos -= n;
+	r->n_in_flight -= n;
+}
+
+static void split_log_entries(const struct vu_ring *r, uint16_t first, unsigned int n)
+{
+	unsigned int tail = MIN(n, (unsigned int)(r->num - first));
+
+	ring_log_used(r, sizeof(*r->used) + 8ull * first, 8ull * tail);
+	if (n > tail)
+		ring_log_used(r, sizeof(*r->used), 8ull * (n - tail));
+}
+
+void ring_split_flush(struct vu_ring *r)
+{
+	uint16_t mask = split_mask(r), first = r->used_idx & mask;
+	unsigned int n = r->n_pushed;
+	/* 2.7.8.2: with IN_ORDER the last buffer's entry, at the place of the first, does */
+	unsigned int i = r->one_used ? n - 1 : 0;
+	unsigned int at = first;
+
+	for (; i < n; i++, at++) {
+		const struct ring_used *u = &r->pushed[i];
+
+		r->used->ring[at & mask] = htole64(u->id | (uint64_t)u->bytes << 32);
+	}
+	for (i = 0; i < n; i++)
+		r->busy[r->pushed[i].id] = 0;
+	split_log_entries(r, first, n);
+	r->used_idx = (uint16_t)(r->used_idx + n);
+	guest_store16_release(&r->used->idx, r->used_idx);
+	ring_log_used(r, offsetof(struct ring_split_used, idx), sizeof(uint16_t));
+}
+
+bool ring_split_must_notify(struct vu_ring *r)
+{
+	uint16_t old = r->signalled_used;
+	bool valid = r->signalled_valid;
+
+	if (!r->event_idx)
+		return !(guest_load16(&r->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+	r->signalled_used = r->used_idx;
+	r->signalled_valid = true;
+	return !valid || vring_need_event(guest_load16(split_used_event(r)), r->used_idx, old);
+}
+
+bool ring_split_kick_arm(struct vu_ring *r)
+{
+	r->kick_wanted = true;
+	if (r->event_idx) {
+		guest_store16(split_avail_event(r), (uint16_t)r->avail_pos);
+		ring_log_used(r, sizeof(*r->used) + 8ull * r->num, sizeof(uint16_t));
+	} else {
+		guest_store16(&r->used->flags, 0);
+		ring_log_used(r, 0, sizeof(uint16_t));
+	}
+	full_fence(); /* the wish to be kicked before the look at what is there already */
+	return guest_load16(&r->avail->idx) != (uint16_t)r->avail_pos;
+}
+
+void ring_split_kick_disarm(struct vu_ring *r)
+{
+	if (r->event_idx)
+		return; /* 2.7.10: the event index we left behind does it */
+	guest_store16(&r->used->flags, VRING_USED_F_NO_NOTIFY);
+	ring_log_used(r, 0, sizeof(uint16_t));
+}
