@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * maps.bpf.h - every map. The tool pins them by these names in $VXDP_BPFFS/vxdp/<nic>/ (all but
+ * capture_scratch), and `bpftool map dump pinned` prints them by the names of abi.h.
+ */
+#ifndef VXDP_MAPS_BPF_H
+#define VXDP_MAPS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <vxdp/abi.h>
+
+/* Which port an address is behind. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, VXDP_FDB_MAX);
+	__type(key, struct vxdp_fdb_key);
+	__type(value, struct vxdp_fdb_entry);
+} fdb SEC(".maps");
+
+/* How many addresses each port has taught; held against config.fdb_port_max. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, VXDP_PORTS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} learned SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VXDP_PORTS_MAX);
+	__type(key, __u32);
+	__type(value, struct vxdp_port);
+} ports SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, VXDP_PORTS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} port_by_ifindex SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VXDP_NIC_QUEUES_MAX);
+	__type(key, __u32);
+	__type(value, struct vxdp_queue);
+} queues SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, VXDP_NIC_QUEUES_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} xsks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, VXDP_PORTS_MAX);
+	__type(key, __u32);
+	__type(value, struct vxdp_port_stats);
+} stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct vxdp_config);
+} config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1024 * 1024);
+} capture SEC(".maps");
+
+static __always_inline struct vxdp_config *config_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&config, &zero);
+}
+
+/* A port that is there, or NULL. */
+static __always_inline struct vxdp_port *port_get(__u32 id)
+{
+	struct vxdp_port *port = bpf_map_lookup_elem(&ports, &id);
+
+	return port && port->ifindex ? port : NULL;
+}
+
+#endif /* VXDP_MAPS_BPF_H */

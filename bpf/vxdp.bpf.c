@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * vxdp.bpf.c - the switch: what happens to a frame at each hook.
+ *
+ * Theory of operation
+ *
+ * Every port is a netdev: the wire is the NIC, each guest is a tap, and the host's own stack is
+ * still the NIC, whose address stays where it was. These programs are the complete switch;
+ * user space only speeds up what they would have done anyway.
+ *
+ *	hook                  sees                        what it does not keep goes on to
+ *	vxdp_uplink_xdp       frames from the wire        TC ingress (XDP_PASS)
+ *	vxdp_uplink_ingress   the same, as skbs, GRO'd    the host's stack
+ *	vxdp_uplink_egress    frames of the host          the wire
+ *	vxdp_tap_ingress      frames of one guest         nowhere: it always decides
+ *
+ * Each program goes: parse, learn the source, decide(), act, and finish_*(), which is the one
+ * place where the verdict is counted and the frame recorded for `vxdp dump`.
+ *
+ * A frame meets several hooks and must be counted at the first and switched once:
+ *
+ *	wire -> guest memory    XDP counts to_direct and learns; TC never sees it
+ *	wire -> anything else   XDP leaves all to TC ingress
+ *	guest -> wire           goes through TC egress, which knows it by its ingress_ifindex
+ *	guest -> host           goes through XDP (if generic) and TC ingress again; the mark
+ *	                        VXDP_MARK_TO_HOST says it was switched. XDP cannot see marks, which
+ *is why it neither learns nor counts what it passes.
+ *
+ * XDP never moves the start of the frame or of its metadata: with the direct lane the bytes in
+ * front of a frame are another buffer of the guest.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "fdb.bpf.h"
+#include "flood.bpf.h"
+#include "maps.bpf.h"
+#include "parse.bpf.h"
+#include "stats.bpf.h"
+#include "steer.bpf.h"
+
+/* TC: let the next filter, if there is one, and then the stack have the frame. */
+#define PASS (-1) /* TC_ACT_UNSPEC */
+#define SHOT 2	  /* TC_ACT_SHOT */
+
+#define VXDP_MARK_TO_HOST 0x76786470 /* "vxdp" */
+
+/* Frames of one VLAN tag more than the netdev's MTU are fine everywhere. */
+#define MTU_SLACK ((__s32)sizeof(struct vlan_tag))
+
+static __always_inline __u32 decide_for_guest(struct vxdp_frame *frame, __u32 id)
+{
+	struct vxdp_port *port = port_get(id);
+
+	frame->out_port = id;
+	if (!port)
+		return VXDP_DROP_NO_PORT;
+	return port->flags & VXDP_PORT_UP ? VXDP_TO_PORT : VXDP_DROP_PORT_DOWN;
+}
+
+/* Where the destination address says the frame goes; sets frame->out_port if that is one port. */
+static __always_inline __u32 decide(const struct vxdp_config *cfg, struct vxdp_frame *frame)
+{
+	__u32 id;
+
+	if (mac_is_link_local(frame->dst.mac))
+		id = frame->in_port == VXDP_PORT_HOST ? VXDP_PORT_UPLINK : VXDP_PORT_HOST;
+	else if (mac_is_group(frame->dst.mac))
+		return VXDP_FLOODED;
+	else
+		id = fdb_port(cfg, &frame->dst);
+
+	if (id == VXDP_PORT_NONE)
+		return VXDP_FLOODED;
+	if (id >= VXDP_PORT_FIRST && id != frame->in_port)
+		return decide_for_guest(frame, id);
+	frame->out_port = id;
+	if (id == frame->in_port)
+		return VXDP_DROP_HAIRPIN;
+	return id == VXDP_PORT_HOST ? VXDP_TO_HOST : VXDP_TO_WIRE;
+}
+
+/* The netdev of frame->out_port, which decide() found to be there. */
+static __always_inline int redirect_to_port(const struct vxdp_frame *frame)
+{
+	struct vxdp_port *port = port_get(frame->out_port);
+
+	return port ? bpf_redirect(port->ifindex, 0) : SHOT;
+}
+
+/*
+ * From the wire. Frames between two stations on the wire are seen because the NIC is promiscuous:
+ * they are counted as hairpin and left to the stack, which drops what is not for it.
+ */
+SEC("tc")
+int vxdp_uplink_ingress(struct __sk_buff *skb)
+{
+	struct vxdp_frame frame = {.in_port = VXDP_PORT_UPLINK};
+	struct vxdp_config *cfg = config_get();
+	int action = PASS;
+	__u32 verdict;
+
+	if (skb->mark == VXDP_MARK_TO_HOST) {
+		skb->mark = 0;
+		return PASS;
+	}
+	if (!cfg)
+		return PASS;
+	if (!parse_skb(skb, &frame))
+		return finish_skb(skb, &frame, VXDP_DROP_RUNT, SHOT);
+	fdb_learn(cfg, &frame.src, VXDP_PORT_UPLINK);
+	verdict = decide(cfg, &frame);
+	if (verdict == VXDP_TO_PORT)
+		action = redirect_to_port(&frame);
+	else if (verdict == VXDP_FLOODED)
+		flood(skb, cfg, &frame);
+	else if (verdict != VXDP_TO_HOST && verdict != VXDP_DROP_HAIRPIN)
+		action = SHOT;
+	return finish_skb(skb, &frame, verdict, action);
+}
+
+static __always_inline bool came_from_guest(const struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ingress_ifindex;
+	__u32 *id;
+
+	if (!ifindex)
+		return false;
+	id = bpf_map_lookup_elem(&port_by_ifindex, &ifindex);
+	return id && *id >= VXDP_PORT_FIRST;
+}
+
+/*
+ * From the host's stack: its own frames, and those it routes or bridges. Addresses other than the
+ * NIC's that send from there (macvlan, a bridge above the NIC) are learnt as the host's.
+ */
+SEC("tc")
+int vxdp_uplink_egress(struct __sk_buff *skb)
+{
+	struct vxdp_frame frame = {.in_port = VXDP_PORT_HOST};
+	struct vxdp_config *cfg = config_get();
+	int action = PASS;
+	__u32 verdict;
+
+	if (!cfg || came_from_guest(skb) || !parse_skb(skb, &frame))
+		return PASS;
+	fdb_learn(cfg, &frame.src, VXDP_PORT_HOST);
+	verdict = decide(cfg, &frame);
+	if (verdict == VXDP_TO_PORT)
+		action = redirect_to_port(&frame);
+	else if (verdict == VXDP_FLOODED)
+		flood(skb, cfg, &frame);
+	else if (verdict != VXDP_TO_WIRE && verdict != VXDP_DROP_HAIRPIN)
+		action = SHOT;
+	return finish_skb(skb, &frame, verdict, action);
+}
+
+/* To the host as if it had come in by the NIC, so that addresses and firewall rules fit. */
+static __always_inline int redirect_to_host(struct __sk_buff *skb, const struct vxdp_config *cfg)
+{
+	skb->mark = VXDP_MARK_TO_HOST;
+	return bpf_redirect(cfg->uplink_ifindex, BPF_F_INGRESS);
+}
+
+/*
+ * What of a guest's frame would not fit the wire is dropped here: a redirect asks no questions, and
+ * not all drivers bear a frame that is longer than their MTU.
+ */
+static __always_inline __u32 check_wire(struct __sk_buff *skb, const struct vxdp_config *cfg,
+					__u32 verdict)
+{
+	__u32 mtu = 0;
+	long fits = bpf_check_mtu(skb, cfg->uplink_ifindex, &mtu, -MTU_SLACK, BPF_MTU_CHK_SEGS);
+
+	if (fits < 0)
+		return VXDP_DROP_REDIRECT;
+	return fits == BPF_MTU_CHK_RET_SUCCESS ? verdict : VXDP_DROP_TX_BIG;
+}
+
+/*
+ * A guest's group or unknown frame: to the other guests, the wire, and, if it is a group address,
+ * the host.
+ */
+static __always_inline int flood_from_guest(struct __sk_buff *skb, const struct vxdp_config *cfg,
+					    struct vxdp_frame *frame)
+{
+	flood(skb, cfg, frame);
+	if (mac_is_group(frame->dst.mac)) {
+		skb->mark = VXDP_MARK_TO_HOST;
+		bpf_clone_redirect(skb, cfg->uplink_ifindex, BPF_F_INGRESS);
+		skb->mark = 0;
+	}
+	return bpf_redirect(cfg->uplink_ifindex, 0);
+}
+
+static __always_inline int tap_ingress(struct __sk_buff *skb, struct vxdp_config *cfg,
+				       struct vxdp_frame *frame, const struct vxdp_port *port)
+{
+	int action = SHOT;
+	__u32 verdict;
+
+	if (!parse_skb(skb, frame))
+		return finish_skb(skb, frame, VXDP_DROP_RUNT, SHOT);
+	if (mac_is_group(frame->src.mac) || mac_is_zero(frame->src.mac))
+		return finish_skb(skb, frame, VXDP_DROP_BAD_SOURCE, SHOT);
+	if (!(port->flags & VXDP_PORT_NO_LEARN))
+		fdb_learn(cfg, &frame->src, frame->in_port);
+	verdict = decide(cfg, frame);
+	if (verdict == VXDP_TO_WIRE || verdict == VXDP_FLOODED)
+		verdict = check_wire(skb, cfg, verdict);
+	if (verdict == VXDP_TO_PORT)
+		action = redirect_to_port(frame);
+	else if (verdict == VXDP_TO_WIRE)
+		action = bpf_redirect(cfg->uplink_ifindex, 0);
+	else if (verdict == VXDP_TO_HOST)
+		action = redirect_to_host(skb, cfg);
+	else if (verdict == VXDP_FLOODED)
+		action = flood_from_guest(skb, cfg, frame);
+	return finish_skb(skb, frame, verdict, action);
+}
+
+/* From a guest. What the switch does not know as a port is not let into the host's stack. */
+SEC("tc")
+int vxdp_tap_ingress(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	__u32 *id = bpf_map_lookup_elem(&port_by_ifindex, &ifindex);
+	struct vxdp_config *cfg = config_get();
+	struct vxdp_frame frame = {};
+	struct vxdp_port *port;
+
+	if (!id || !cfg)
+		return SHOT;
+	port = port_get(*id);
+	if (!port)
+		return SHOT;
+	frame.in_port = *id;
+	return tap_ingress(skb, cfg, &frame, port);
+}
+
+/* The port that owns this receive queue, if it is up and takes the direct lane, or NULL. */
+static __always_inline struct vxdp_port *direct_port(__u32 queue_index, __u32 *owner)
+{
+	struct vxdp_queue *queue = bpf_map_lookup_elem(&queues, &queue_index);
+	const __u16 wanted = VXDP_PORT_UP | VXDP_PORT_DIRECT;
+	struct vxdp_port *port;
+
+	if (!queue || queue->owner == VXDP_PORT_NONE)
+		return NULL;
+	*owner = queue->owner;
+	port = port_get(queue->owner);
+	return port && (port->flags & wanted) == wanted ? port : NULL;
+}
+
+/* From the wire, first: frames for the guest that owns this receive queue go into its memory. */
+SEC("xdp.frags")
+int vxdp_uplink_xdp(struct xdp_md *xdp)
+{
+	struct vxdp_frame frame = {.in_port = VXDP_PORT_UPLINK, .packets = 1};
+	struct vxdp_config *cfg = config_get();
+	struct vxdp_port *port;
+	__be16 proto;
+	__u32 owner;
+	void *l3;
+
+	port = direct_port(xdp->rx_queue_index, &owner);
+	if (!port || !cfg || !parse_xdp(xdp, &frame, &proto, &l3))
+		return XDP_PASS;
+	if (mac_is_group(frame.dst.mac) || fdb_port(cfg, &frame.dst) != owner)
+		return XDP_PASS;
+	frame.bytes = bpf_xdp_get_buff_len(xdp);
+	if (frame.bytes > port->direct_frame_bytes)
+		return XDP_PASS;
+	if (port->flags & VXDP_PORT_TCP_KERNEL &&
+	    is_tcp_or_unclear(proto, l3, (void *)(long)xdp->data_end))
+		return XDP_PASS;
+	if (bpf_redirect_map(&xsks, xdp->rx_queue_index, XDP_PASS) != XDP_REDIRECT)
+		return XDP_PASS;
+	frame.out_port = owner;
+	fdb_learn(cfg, &frame.src, VXDP_PORT_UPLINK);
+	return finish_xdp(xdp, &frame, VXDP_TO_DIRECT, XDP_REDIRECT);
+}
+
+/*
+ * Which queue of a guest's tap carries a frame: the same one for all frames of a flow, and for both
+ * directions of it.
+ */
+SEC("socket")
+int vxdp_tap_steering(struct __sk_buff *skb)
+{
+	return flow_hash(skb);
+}
+
+char LICENSE[] SEC("license")
+= "Dual BSD/GPL";

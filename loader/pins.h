@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pins.h - the pinned maps of one NIC: $VXDP_BPFFS/vxdp/<nic>/<map>.
+ *
+ * The running vxdp holds them (bpf.h), and a command opens the same ones without it. Everything
+ * that reads or writes a map is here; what the maps hold is in vxdp/abi.h.
+ */
+#ifndef VXDP_LOADER_PINS_H
+#define VXDP_LOADER_PINS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vxdp/abi.h>
+
+#include "error.h"
+
+#define BPFFS_DEFAULT "/sys/fs/bpf"
+
+/* M(name): every pinned map, by the name it has in bpf/maps.bpf.h. */
+#define VXDP_PINNED_MAPS(M)                                                                        \
+	M(fdb)                                                                                     \
+	M(learned)                                                                                 \
+	M(ports)                                                                                   \
+	M(port_by_ifindex)                                                                         \
+	M(queues)                                                                                  \
+	M(xsks)                                                                                    \
+	M(stats)                                                                                   \
+	M(config)                                                                                  \
+	M(capture)
+
+/* Descriptors of the maps, -1 when closed, and the configuration as it is in memory. */
+struct vxdp_pins {
+#define VXDP_PIN_FD(name) int name;
+	VXDP_PINNED_MAPS(VXDP_PIN_FD)
+#undef VXDP_PIN_FD
+	volatile struct vxdp_config *mapped_config; /* shared with the BPF programs */
+	bool writable;
+};
+
+/** vxdp_bpffs() - $VXDP_BPFFS or its default */
+const char *vxdp_bpffs(void);
+
+/** vxdp_pins_path() - where a map of @nic is pinned; @map NULL for their directory */
+int vxdp_pins_path(char *path, size_t bytes, const char *nic, const char *map);
+
+/**
+ * vxdp_pins_open() - open the pinned maps of a NIC that is, or was, attached
+ * @writable: false to look only
+ * @out: untouched on error; vxdp_pins_close() ends it
+ * Return: 0; -ENOENT if nothing is pinned; -EPROTO if another version of vxdp pinned it; -errno.
+ */
+int vxdp_pins_open(const char *nic, bool writable, struct vxdp_pins *out, struct vx_error *error);
+
+/** vxdp_pins_close() - close the descriptors; what is pinned stays */
+void vxdp_pins_close(struct vxdp_pins *pins);
+
+/* Frames may go elsewhere now: make whoever caches decisions look again. */
+void vxdp_generation_bump(const struct vxdp_pins *pins);
+
+/* The FDB. A key is {mac, vlan}, vlan in host byte order, 0 = untagged. */
+
+/** vxdp_fdb_get() - look up an address. Return: 0, -ENOENT or -errno. */
+int vxdp_fdb_get(const struct vxdp_pins *pins, const struct vxdp_fdb_key *key,
+		 struct vxdp_fdb_entry *entry);
+
+/**
+ * vxdp_fdb_set() - add or change an address
+ * @flags: VXDP_FDB_STATIC or 0
+ * Return: 0; -ENOSPC when the FDB is full; -errno.
+ */
+int vxdp_fdb_set(const struct vxdp_pins *pins, const struct vxdp_fdb_key *key, uint16_t port,
+		 uint16_t flags);
+
+/** vxdp_fdb_refresh() - say that @key was seen just now on its port. Return: 0, -ENOENT, -errno. */
+int vxdp_fdb_refresh(const struct vxdp_pins *pins, const struct vxdp_fdb_key *key, uint16_t port);
+
+/** vxdp_fdb_del() - remove an address. Return: 0, -ENOENT or -errno. */
+int vxdp_fdb_del(const struct vxdp_pins *pins, const struct vxdp_fdb_key *key);
+
+/**
+ * vxdp_fdb_fn - one entry of the FDB
+ * Return: what shall happen to it.
+ */
+enum vxdp_fdb_next { VXDP_FDB_KEEP, VXDP_FDB_DELETE, VXDP_FDB_STOP };
+typedef enum vxdp_fdb_next (*vxdp_fdb_fn)(void *arg, const struct vxdp_fdb_key *key,
+					  const struct vxdp_fdb_entry *entry);
+
+/**
+ * vxdp_fdb_walk() - call @fn for every entry, in no order
+ *
+ * The programs go on learning meanwhile: an entry made during the walk may be missed.
+ *
+ * Return: number of entries deleted, or -errno.
+ */
+int vxdp_fdb_walk(const struct vxdp_pins *pins, vxdp_fdb_fn fn, void *arg);
+
+/** vxdp_fdb_flush() - remove the learnt (@statics: also static) entries of a port,
+ * VXDP_PORT_NONE for those of all ports. Return: number removed, or -errno. */
+int vxdp_fdb_flush(const struct vxdp_pins *pins, uint32_t port, bool statics);
+
+/**
+ * vxdp_fdb_age() - remove what was not seen for config.ageing_ns
+ *
+ * To be called every few seconds; also corrects the count of addresses each port has taught.
+ * Return: number removed, or -errno.
+ */
+int vxdp_fdb_age(const struct vxdp_pins *pins);
+
+/* Ports, queues and sockets. What changes here raises the generation. */
+
+/** vxdp_port_get() - Return: 0, or -ENOENT if the id is free (@port is filled in anyway) */
+int vxdp_port_get(const struct vxdp_pins *pins, uint32_t id, struct vxdp_port *port);
+
+/**
+ * vxdp_port_id() - an id for port @name
+ *
+ * The id the name had under a predecessor if that is free, else one nobody had, else one that some
+ * other absent port had, whose FDB entries and counters are then removed.
+ *
+ * Return: 0, or -ENOSPC.
+ */
+int vxdp_port_id(const struct vxdp_pins *pins, const char *name, uint32_t *id);
+
+/** vxdp_port_set() - write a port's entry, its ifindex entry and config.n_ports_end */
+int vxdp_port_set(const struct vxdp_pins *pins, uint32_t id, const struct vxdp_port *port);
+
+/** vxdp_port_flags() - set and clear VXDP_PORT_* flags of a port. Return: 0 or -errno. */
+int vxdp_port_flags(const struct vxdp_pins *pins, uint32_t id, uint16_t set, uint16_t clear);
+
+/** vxdp_port_clear() - free a port's id: its entry, its FDB entries, queues and counters */
+int vxdp_port_clear(const struct vxdp_pins *pins, uint32_t id);
+
+/** vxdp_queue_owner_set() - give NIC receive queue @queue to a port, VXDP_PORT_NONE to none */
+int vxdp_queue_owner_set(const struct vxdp_pins *pins, uint32_t queue, uint32_t port);
+
+/** vxdp_xsk_set() - put an AF_XDP socket bound to @queue into the map */
+int vxdp_xsk_set(const struct vxdp_pins *pins, uint32_t queue, int xsk_fd);
+
+/** vxdp_xsk_clear() - take it out again; 0 also if none was there */
+int vxdp_xsk_clear(const struct vxdp_pins *pins, uint32_t queue);
+
+/** vxdp_stats_get() - a port's counters, all CPUs together. Return: 0 or -errno. */
+int vxdp_stats_get(const struct vxdp_pins *pins, uint32_t port, struct vxdp_port_stats *sum);
+
+#endif /* VXDP_LOADER_PINS_H */
