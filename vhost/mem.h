@@ -47,6 +47,39 @@ struct vu_mem {
 	struct vu_dirty *dirty; /* NULL unless the front end logs writes (migration) */
 };
 
+/**
+ * vu_mem_new() - map a memory table
+ * @regions: what the front end says: gpa, bytes, uaddr, mmap_offset and fd of each. The
+ *           descriptors stay the caller's; the table keeps duplicates.
+ * @n: how many, 1..VU_REGIONS_MAX
+ * @private_bytes: size of the private area, rounded up to a page
+ * @out: the table, untouched on error; vu_mem_free() ends it
+ *
+ * Nothing about @regions is trusted: sizes, overlaps, the kind of file and its length are checked
+ * before anything is mapped.
+ *
+ * Return: 0 or -errno.
+ */
+int vu_mem_new(const struct vu_region *regions, unsigned int n, size_t private_bytes,
+	       struct vu_mem **out);
+
+/** vu_mem_new_why() - the same, and *@why says what is wrong when it fails */
+int vu_mem_new_why(const struct vu_region *regions, unsigned int n, size_t private_bytes,
+		   struct vu_mem **out, const char **why);
+
+/** vu_mem_free() - unmap. Nobody, the kernel included, may use it any more. *mem may be NULL. */
+void vu_mem_free(struct vu_mem **mem);
+
+/** vu_mem_watch() - signal @fd (an eventfd of the caller's) when the table is found dead */
+void vu_mem_watch(struct vu_mem *mem, int fd);
+
+/**
+ * vu_mem_at_uaddr() - our address of [uaddr, uaddr + bytes) of the front end
+ *
+ * Return: NULL unless all of it lies in one region.
+ */
+void *vu_mem_at_uaddr(const struct vu_mem *mem, uint64_t uaddr, uint64_t bytes);
+
 /** vu_mem_region_of() - the region holding all of [gpa, gpa + bytes), or NULL; bytes 0 is 1 */
 static inline const struct vu_region *vu_mem_region_of(const struct vu_mem *mem, uint64_t gpa,
 						       uint64_t bytes)
