@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# lab.sh - what every end-to-end test starts with:
+#
+#   LAB_TIMEOUT=300                     # seconds the whole script may take
+#   . "$(dirname "$0")/../lib/lab.sh"
+#   plan 5
+#   lab_begin queues=2                  # namespaces and wire (net.sh); options go to net_up
+#   vxdp_start vm0                      # vxdp attach eth0 --vm $LAB_DIR/vm0.sock
+#   guest_start vm0 vhost=$LAB_DIR/vm0.sock ip=10.77.0.10/24
+#
+# All that was started is ended when the script ends, however it ends.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+# The script runs under timeout, which is one process group: nothing survives it.
+if [ -z "${LAB_BOUNDED:-}" ]; then
+	LAB_BOUNDED=1 exec timeout -k 15 "${LAB_TIMEOUT:-300}" bash "$0" "$@"
+fi
+unset LAB_BOUNDED
+
+. "$ROOT/tests/lib/tap.sh"
+. "$ROOT/tests/lib/net.sh"
+. "$ROOT/tests/lib/guest.sh"
+
+VXDP=${VXDP:-$ROOT/build/vxdp}
+TRAFFIC=$ROOT/build/tests/lib/traffic
+LIVEGEN=$ROOT/build/tests/lib/livegen
+VXDP_PID=
+
+lab_begin() {
+	LAB_ID=vxlab$$
+	LAB_DIR=$(mktemp -d "${TMPDIR:-/tmp}/vxlab.XXXXXX")
+	trap lab_end EXIT
+	trap 'exit 143' TERM INT HUP
+	mkdir -p "$LAB_DIR/run" "$LAB_DIR/bpf"
+	mount -t bpf bpf "$LAB_DIR/bpf" || bail "cannot mount a BPF file system"
+	export VXDP_RUNDIR=$LAB_DIR/run VXDP_BPFFS=$LAB_DIR/bpf
+	"$ROOT/scripts/guest-image" >&2 || bail "the guest image cannot be made"
+	[ "${1:-}" = nonet ] || net_up "$@" || bail "the wire cannot be made"
+}
+
+lab_end() {
+	local status=$?
+	trap - EXIT TERM INT HUP
+	guests_end
+	if [ -n "$VXDP_PID" ]; then
+		vxdp_stop || vxdp_kill9
+	fi
+	[ -n "$(jobs -p)" ] && kill $(jobs -p) 2>/dev/null
+	[ -n "${NS_HOST:-}" ] && kill_in_ns "$NS_HOST"
+	[ -n "${NS_WIRE:-}" ] && kill_in_ns "$NS_WIRE"
+	if [ "$TAP_FAILED" -gt 0 ] && [ -s "$LAB_DIR/vxdp.log" ]; then
+		diag "last lines of vxdp:" "$(tail -n 25 "$LAB_DIR/vxdp.log")"
+	fi
+	net_down
+	umount "$LAB_DIR/bpf" 2>/dev/null
+	[ -n "${LAB_KEEP:-}" ] || rm -rf "$LAB_DIR"
+	[ "$TAP_FAILED" -eq 0 ] && [ "$TAP_N" -eq "${TAP_PLAN:-0}" ] || status=1
+	exit $status
+}
+
+# Only what runs in the test's own namespaces.
+kill_in_ns() {
+	local pids
+	pids=$(ip netns pids "$1" 2>/dev/null)
+	[ -n "$pids" ] && kill -KILL $pids 2>/dev/null
+	return 0
+}
+
+vxdp() { on_host "$VXDP" "$@"; }
+
+# vxdp_start NAME [OPTIONS]...: the first attach, in the background; waits until it is ready.
+vxdp_start() {
+	local name=$1
+	shift
+	vxdp_launch attach eth0 --vm "$LAB_DIR/$name.sock" --name "$name" "$@"
+}
+
+# vxdp_launch ARGUMENTS...
+vxdp_launch() {
+	on_host "$VXDP" "$@" </dev/null >>"$LAB_DIR/vxdp.log" 2>&1 &
+	VXDP_PID=$!
+	eventually 15 vxdp_ready || {
+		diag "vxdp does not come up:" "$(tail -n 15 "$LAB_DIR/vxdp.log")"
+		return 1
+	}
+}
+
+vxdp_ready() { kill -0 "$VXDP_PID" || exit 1; vxdp -j status eth0 | jq -e '.ports | length > 0'; }
+
+# vxdp_stop: SIGTERM. Return: its exit status, 124 when it did not end within ten seconds.
+vxdp_stop() { vxdp_signal TERM; }
+
+vxdp_kill9() { vxdp_signal KILL; }
+
+vxdp_signal() {
+	local pid=$VXDP_PID i status
+	[ -n "$pid" ] || return 0
+	kill -"$1" "$pid" 2>/dev/null
+	for ((i = 0; i < 100; i++)); do
+		[ "$(sed 's/.*) //; s/ .*//' "/proc/$pid/stat" 2>/dev/null)" = Z ] && break
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	[ $i -lt 100 ] || return 124
+	wait "$pid" 2>/dev/null
+	status=$?
+	VXDP_PID=
+	return $status
+}
+
+# port_state NAME: waiting, connected or running.
+port_state() { vxdp -j status eth0 | json ".ports[] | select(.name == \"$1\") | .state"; }
+port_running() { [ "$(port_state "$1")" = running ]; }
+
+# total NAME FILTER: sum of a jq filter's numbers over a port's stats.
+stat_sum() { vxdp -j stats eth0 | json "[.ports[] | select(.name == \"$1\") | $2 | numbers] | add // 0"; }
+
+pings() { on_wire ping -c "${3:-3}" -i 0.2 -W 2 -q "$1" >/dev/null; }
