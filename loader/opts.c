@@ -14,14 +14,14 @@
 #define GLOBAL(field) offsetof(struct opts_global, field)
 
 const struct opt opts_global_table[] = {
-	{"json", 'j', OPT_FLAG, GLOBAL(json), .help = "print JSON, errors too"},
-	{"pretty", 'p', OPT_FLAG, GLOBAL(pretty), .help = "print JSON with line breaks"},
-	{"verbose", 'v', OPT_COUNT, GLOBAL(verbose), .help = "say more on standard error"},
-	{"help", 'h', OPT_FLAG, GLOBAL(help), .help = "print this help"},
-	{"version", 'V', OPT_FLAG, GLOBAL(version), .help = "print the version"},
-	{"print-capabilities", 0, OPT_FLAG, GLOBAL(print_capabilities),
-	 .help = "print what this vhost-user back end can do, for QEMU's conventions"},
-	{.name = NULL},
+	OPT("json", 'j', FLAG, GLOBAL(json), NULL, "print JSON, errors too"),
+	OPT("pretty", 'p', FLAG, GLOBAL(pretty), NULL, "print JSON with line breaks"),
+	OPT("verbose", 'v', COUNT, GLOBAL(verbose), NULL, "say more on standard error"),
+	OPT("help", 'h', FLAG, GLOBAL(help), NULL, "print this help"),
+	OPT("version", 'V', FLAG, GLOBAL(version), NULL, "print the version"),
+	OPT("print-capabilities", 0, FLAG, GLOBAL(print_capabilities), NULL,
+	    "print what this vhost-user back end can do, by QEMU's conventions"),
+	OPT_END,
 };
 
 /* One run of the parser over an argv. */

@@ -47,6 +47,17 @@ struct opt {
 	enum opt_complete complete;
 };
 
+/* A row of a table; what only some kinds need follows by name: .words, .min and .max, .complete */
+#define OPT(name_, letter_, kind_, offset_, value_, help_, ...)                                    \
+	{                                                                                          \
+		.name = name_, .letter = letter_, .kind = OPT_##kind_, .offset = offset_,          \
+		.value = value_, .help = help_, ##__VA_ARGS__                                      \
+	}
+#define OPT_END                                                                                    \
+	{                                                                                          \
+		.name = NULL                                                                       \
+	}
+
 /* What is not an option, in the order given. */
 struct operands {
 	unsigned int n;
