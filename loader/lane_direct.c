@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation
+ *
+ * Receive. A guest buffer whose frame has to start at D is given to the kernel as UMEM address
+ * D - headroom - 256 - base. Its virtio-net header (no offloads, one buffer) is written at that
+ * moment, while nobody waits for it, so that a received frame costs no access to guest memory
+ * other than the used ring: not one byte of the frame is looked at.
+ *
+ * The kernel returns addresses. They nearly always come back in the order they were given
+ * (always in copy mode), so what is posted is kept as a queue: the oldest entry is compared first,
+ * and only if it is another one are the next ones searched.
+ *
+ * A buffer which cannot be the kernel's target (scattered, too short, at the very end of memory,
+ * across pages that need not be contiguous for a zero-copy NIC) stays in the window, and a chunk
+ * of our own is posted instead; its frame is copied, and counted as bounced.
+ *
+ * Transmit. The guest's frame is submitted where it lies and its buffer is used when the kernel
+ * returns the address. A scattered frame is copied into a chunk of ours, and so is one with an
+ * unfinished checksum, which must not be finished in the guest's own memory.
+ */
+#include "lane_direct.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <string.h>
+
+#include "checksum.h"
+#include "lane_kernel.h"
+
+#define FILL_BATCH 64
+#define PAGE_BYTES 4096u
+
+static inline uint32_t posted_count(const struct posted_queue *q)
+{
+	return q->tail - q->head;
+}
+
+static inline struct posted *posted_at(struct posted_queue *q, uint32_t i)
+{
+	return &q->entry[i & (XSK_RING_ENTRIES - 1)];
+}
+
+static inline void posted_add(struct posted_queue *q, struct posted entry)
+{
+	*posted_at(q, q->tail++) = entry;
+}
+
+/* Take the entry of @addr out of the queue. Its kind is POSTED_DONE if there is none. */
+static inline struct posted posted_take(struct posted_queue *q, uint64_t addr)
+{
+	struct posted found = {.kind = POSTED_DONE};
+	uint32_t i = q->head;
+
+	for (; i != q->tail; i++) {
+		struct posted *e = posted_at(q, i);
+
+		if (likely(e->addr == addr && e->kind != POSTED_DONE)) {
+			found = *e;
+			e->kind = POSTED_DONE;
+			break;
+		}
+	}
+	while (q->head != q->tail && posted_at(q, q->head)->kind == POSTED_DONE)
+		q->head++;
+	return found;
+}
+
+/* Does a zero-copy NIC see [va, va + bytes) in one piece? Copy mode does not care. */
+static bool dma_contiguous(const struct pair *p, const struct direct_socket *s, const uint8_t *va,
+			   size_t bytes)
+{
+	const struct vu_mem *mem = vu_ring_info(p->rx)->mem;
+	uint64_t page = PAGE_BYTES;
+
+	if (!s->xsk.zerocopy)
+		return true;
+	for (unsigned int i = 0; i < mem->n_regions; i++)
+		if ((uint64_t)(va - mem->region[i].va) < mem->region[i].bytes)
+			page = mem->region[i].page_bytes;
+	return ((uintptr_t)va & ~(page - 1)) == (((uintptr_t)va + bytes - 1) & ~(page - 1));
+}
+
+/*
+ * Where the frame of a receive buffer has to start: right behind the header if both are in one
+ * part, or at the start of the second part if the header fills the first.
+ */
+static uint8_t *rx_target(const struct pair *p, const struct direct_socket *s,
+			  const struct vu_chain *c, uint8_t **hdr)
+{
+	uint32_t needed = p->frame_bytes_max;
+	const struct iovec *iov = c->iov;
+	uint8_t *frame;
+	uint64_t offset;
+
+	if (c->n_iov == 1 && iov[0].iov_len >= p->hdr_bytes + needed) {
+		*hdr = iov[0].iov_base;
+		frame = *hdr + p->hdr_bytes;
+	} else if (c->n_iov >= 2 && iov[0].iov_len == p->hdr_bytes && iov[1].iov_len >= needed) {
+		*hdr = iov[0].iov_base;
+		frame = iov[1].iov_base;
+	} else {
+		return NULL;
+	}
+	/* The kernel refuses a chunk that does not end inside the UMEM (xp_check_unaligned()). */
+	offset = (uint64_t)(frame - (uint8_t *)s->umem.base);
+	if (offset + s->umem.chunk_bytes > s->umem.bytes)
+		return NULL;
+	if (!dma_contiguous(p, s, frame - XSK_PACKET_HEADROOM - s->umem.headroom_bytes,
+			    s->umem.chunk_bytes))
+		return NULL;
+	return frame;
+}
+
+static void fill_put(struct direct_socket *s, uint32_t i, struct posted entry)
+{
+	*xsk_ring_addr(&s->xsk.fill, i) = entry.addr;
+	posted_add(&s->rx, entry);
+}
+
+static void fill_guest(struct pair *p, struct direct_socket *s, uint32_t i,
+		       const struct vu_chain *c, uint8_t *frame, uint8_t *hdr)
+{
+	const struct vu_net_hdr empty = {.num_buffers = htole16(1)};
+	uint64_t lead = XSK_PACKET_HEADROOM + s->umem.headroom_bytes;
+
+	memcpy(hdr, &empty, p->hdr_bytes);
+	fill_put(s, i,
+		 (struct posted){.addr = (uint64_t)(frame - (uint8_t *)s->umem.base) - lead,
+				 .head = c->head,
+				 .kind = POSTED_GUEST});
+}
+
+void direct_fill(struct pair *p, struct direct_socket *s)
+{
+	uint32_t room = MIN(XSK_RING_ENTRIES - posted_count(&s->rx), (uint32_t)FILL_BATCH);
+	uint32_t n = 0;
+	int chains;
+
+	room = MIN(room, xsk_ring_free(&s->xsk.fill, room));
+	if (!room || p->posted >= p->posted_max)
+		return;
+	chains = window_fill(&p->window, p->rx, MIN(room, p->posted_max - p->posted));
+	if (chains <= 0)
+		p->rx_starved = true;
+	while (chains > 0 && n < room && p->posted < p->posted_max) {
+		struct vu_chain *c = window_first(&p->window);
+		uint8_t *hdr;
+		uint8_t *frame = rx_target(p, s, c, &hdr);
+
+		if (!frame)
+			break;
+		fill_guest(p, s, n++, c, frame, hdr);
+		window_take(&p->window, 1);
+		p->posted++;
+		s->guest_posted++;
+		chains--;
+	}
+	/* The next buffer is none for the kernel: receive into chunks of our own meanwhile. */
+	while (chains > 0 && n < room && s->n_rx_bounce && p->posted < p->posted_max)
+		fill_put(s, n++,
+			 (struct posted){.addr = s->rx_bounce[--s->n_rx_bounce],
+					 .kind = POSTED_BOUNCE});
+	if (!n)
+		return;
+	xsk_ring_produced(&s->xsk.fill, n);
+	xsk_kick_fill(&s->xsk);
+}
+
+static void rx_bounced(struct pair *p, struct direct_socket *s, uint64_t chunk,
+		       const uint8_t *frame, uint32_t bytes)
+{
+	const struct vu_net_hdr empty = {};
+
+	if (deliver_copy(p, &empty, frame, bytes))
+		count(&p->stats.rx_bounced, 1, bytes);
+	else
+		count(&p->stats.drops[VXDP_DROP_RX_NO_BUFFER], 1, bytes);
+	s->rx_bounce[s->n_rx_bounce++] = chunk;
+}
+
+/* A frame that is not where it was asked for: a driver with a headroom of its own. */
+static void rx_misplaced(const struct direct_socket *s, const struct posted *e,
+			 const uint8_t *frame, uint32_t bytes)
+{
+	uint8_t *target =
+		(uint8_t *)s->umem.base + e->addr + XSK_PACKET_HEADROOM + s->umem.headroom_bytes;
+
+	if (unlikely(frame != target))
+		memmove(target, frame, bytes);
+}
+
+unsigned int direct_rx(struct pair *p, struct direct_socket *s, unsigned int budget)
+{
+	uint32_t n = MIN(xsk_ring_ready(&s->xsk.rx), budget);
+	struct vu_mem *mem = vu_ring_info(p->rx)->mem;
+	uint64_t packets = 0, bytes = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct xdp_desc desc = *xsk_ring_desc(&s->xsk.rx, i);
+		uint64_t addr = desc.addr & XSK_ADDR_MASK;
+		uint8_t *frame = (uint8_t *)s->umem.base + addr + XSK_OFFSET(desc.addr);
+		struct posted e = posted_take(&s->rx, addr);
+
+		if (unlikely(e.kind != POSTED_GUEST)) {
+			if (e.kind == POSTED_BOUNCE)
+				rx_bounced(p, s, e.addr, frame, desc.len);
+			continue;
+		}
+		rx_misplaced(s, &e, frame, desc.len);
+		vu_mem_dirty(mem, frame - p->hdr_bytes, desc.len + p->hdr_bytes);
+		vu_ring_push(p->rx, e.head, p->hdr_bytes + desc.len);
+		s->guest_posted--;
+		p->posted--;
+		packets++;
+		bytes += desc.len;
+	}
+	if (n)
+		xsk_ring_consumed(&s->xsk.rx, n);
+	count(&p->stats.rx_direct, packets, bytes);
+	return n;
+}
+
+unsigned int direct_tx_room(struct direct_socket *s)
+{
+	return MIN(xsk_ring_free(&s->xsk.tx, BURST), XSK_RING_ENTRIES - posted_count(&s->tx));
+}
+
+static void tx_submit(struct direct_socket *s, struct posted entry, uint32_t bytes)
+{
+	*xsk_ring_desc(&s->xsk.tx, 0) = (struct xdp_desc){.addr = entry.addr, .len = bytes};
+	posted_add(&s->tx, entry);
+	xsk_ring_produced(&s->xsk.tx, 1);
+}
+
+/* The frame in one piece, or NULL. */
+static uint8_t *tx_frame(const struct pair *p, const struct direct_socket *s,
+			 const struct vu_chain *c, uint32_t bytes)
+{
+	uint8_t *frame = NULL;
+
+	if (c->n_iov == 1)
+		frame = (uint8_t *)c->iov[0].iov_base + p->hdr_bytes;
+	else if (c->n_iov == 2 && c->iov[0].iov_len == p->hdr_bytes)
+		frame = c->iov[1].iov_base;
+	return frame && dma_contiguous(p, s, frame, bytes) ? frame : NULL;
+}
+
+static void tx_bounce(struct pair *p, struct direct_socket *s, const struct vu_net_hdr *hdr,
+		      const struct vu_chain *chain, uint32_t bytes)
+{
+	size_t skip = p->hdr_bytes;
+	uint8_t *chunk, *to;
+	uint64_t addr;
+
+	if (!s->n_tx_bounce || bytes > BOUNCE_CHUNK_BYTES) {
+		count(&p->stats.drops[VXDP_DROP_TX_XSK], 1, bytes);
+		vu_ring_push(p->tx, chain->head, 0);
+		return;
+	}
+	addr = s->tx_bounce[--s->n_tx_bounce];
+	chunk = (uint8_t *)s->umem.base + addr;
+	to = chunk;
+	for (unsigned int i = 0; i < chain->n_iov; i++) {
+		size_t len = chain->iov[i].iov_len;
+
+		if (skip >= len) {
+			skip -= len;
+			continue;
+		}
+		memcpy(to, (uint8_t *)chain->iov[i].iov_base + skip, len - skip);
+		to += len - skip;
+		skip = 0;
+	}
+	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		checksum_finish(chunk, bytes, le16toh(hdr->csum_start), le16toh(hdr->csum_offset));
+	tx_submit(s, (struct posted){.addr = addr, .kind = POSTED_BOUNCE}, bytes);
+	count(&p->stats.tx_bounced, 1, bytes);
+	vu_ring_push(p->tx, chain->head, 0);
+}
+
+void direct_tx(struct pair *p, struct direct_socket *s, const struct vu_net_hdr *hdr,
+	       const struct vu_chain *chain)
+{
+	uint32_t bytes = chain->bytes - p->hdr_bytes;
+	uint8_t *frame = NULL;
+
+	if (bytes > p->frame_bytes_max) {
+		count(&p->stats.drops[VXDP_DROP_TX_BIG], 1, bytes);
+		vu_ring_push(p->tx, chain->head, 0);
+		return;
+	}
+	if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		frame = tx_frame(p, s, chain, bytes);
+	if (!frame) {
+		tx_bounce(p, s, hdr, chain, bytes);
+		return;
+	}
+	tx_submit(s,
+		  (struct posted){.addr = (uint64_t)(frame - (uint8_t *)s->umem.base),
+				  .head = chain->head,
+				  .kind = POSTED_GUEST},
+		  bytes);
+	count(&p->stats.tx_direct, 1, bytes);
+}
+
+/* In copy mode one call sends a limited batch and says EAGAIN if there is more (xsk_sendmsg()). */
+void direct_tx_kick(struct direct_socket *s)
+{
+	for (int calls = 0; calls < 4; calls++) {
+		uint32_t sent = load_acquire(s->xsk.tx.consumer);
+		int err;
+
+		s->xsk.tx.cached = sent;
+		if (sent == s->xsk.tx.index) {
+			s->tx_stuck = false;
+			return;
+		}
+		if (!xsk_ring_needs_wakeup(&s->xsk.tx))
+			return;
+		err = xsk_kick_tx(&s->xsk);
+		if (err && err != -EAGAIN && err != -EBUSY && err != -ENOBUFS) {
+			s->tx_stuck = true;
+			return;
+		}
+	}
+}
+
+unsigned int direct_tx_reap(struct pair *p, struct direct_socket *s)
+{
+	uint32_t n = xsk_ring_ready(&s->xsk.done);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct posted e = posted_take(&s->tx, *xsk_ring_addr(&s->xsk.done, i));
+
+		if (e.kind == POSTED_GUEST)
+			vu_ring_push(p->tx, e.head, 0);
+		else if (e.kind == POSTED_BOUNCE)
+			s->tx_bounce[s->n_tx_bounce++] = e.addr;
+	}
+	if (n)
+		xsk_ring_consumed(&s->xsk.done, n);
+	return n;
+}
+
+static void abandon_tx(struct pair *p, struct direct_socket *s)
+{
+	for (; s->tx.head != s->tx.tail; s->tx.head++) {
+		struct posted *e = posted_at(&s->tx, s->tx.head);
+
+		if (e->kind == POSTED_DONE)
+			continue;
+		count(&p->stats.drops[VXDP_DROP_TX_XSK], 1, 0);
+		if (e->kind == POSTED_GUEST && p->tx)
+			vu_ring_push(p->tx, e->head, 0);
+	}
+}
+
+void direct_abandon(struct pair *p, struct direct_socket *s)
+{
+	uint32_t newest = s->rx.tail;
+	struct vu_head heads[XSK_RING_ENTRIES];
+	uint32_t n = 0;
+
+	/* The window is empty; what was taken last and is all still here can go back. */
+	while (newest != s->rx.head) {
+		struct posted *e = posted_at(&s->rx, newest - 1);
+
+		if (e->kind != POSTED_GUEST ||
+		    e->seq != (uint16_t)(p->window.taken - (s->rx.tail - newest) - 1))
+			break;
+		newest--;
+	}
+	for (uint32_t i = newest; i != s->rx.tail; i++)
+		heads[n++] = posted_at(&s->rx, i)->head;
+	if (n)
+		vu_ring_unpop(p->rx, heads, n);
+	window_untake(&p->window, n);
+	for (uint32_t i = s->rx.head; i != newest; i++) {
+		struct posted *e = posted_at(&s->rx, i);
+
+		if (e->kind == POSTED_GUEST)
+			vu_ring_push(p->rx, e->head, p->hdr_bytes);
+	}
+	s->rx.head = s->rx.tail;
+	p->posted -= s->guest_posted;
+	s->guest_posted = 0;
+	abandon_tx(p, s);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lane_kernel.h - guest rings <-> the port's tap.
+ *
+ * Frames go whole, with their virtio-net header: one copy, made by the kernel straight from or to
+ * the guest's buffers, checksum and segmentation requests intact.
+ */
+#ifndef VXDP_LOADER_LANE_KERNEL_H
+#define VXDP_LOADER_LANE_KERNEL_H
+
+#include "pair.h"
+
+/**
+ * kernel_tx() - write one guest frame to the tap
+ * @hdr: private, checked copy of its virtio-net header
+ * @chain: the guest's buffer, header included
+ *
+ * Counts what became of it. Neither pushes nor flushes.
+ */
+void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct vu_chain *chain);
+
+/**
+ * kernel_rx() - frames from the tap into the guest's receive buffers
+ * @budget: how many at most
+ * Return: frames moved. Sets p->rx_starved when only buffers are missing. Pushes, does not flush.
+ */
+unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns);
+
+/**
+ * deliver_copy() - copy a frame into the guest's next receive buffers
+ * @hdr: virtio-net header to put in front; num_buffers is filled in
+ * Return: true if delivered; false if there is no room for it now (nothing was changed).
+ */
+bool deliver_copy(struct pair *p, const struct vu_net_hdr *hdr, const uint8_t *frame,
+		  uint32_t bytes);
+
+#endif /* VXDP_LOADER_LANE_KERNEL_H */

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pair.h - one queue pair of a guest: what a worker runs.
+ *
+ * Owner: the worker the pair is given to. The main thread changes a pair only from inside
+ * worker_call() (worker.h), that is, in the worker's own thread between two passes; it reads the
+ * counters at any time.
+ */
+#ifndef VXDP_LOADER_PAIR_H
+#define VXDP_LOADER_PAIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vxdp/abi.h>
+#include <vxdp/util.h>
+
+#include "flow.h"
+#include "vhost/net.h"
+#include "vhost/ring.h"
+#include "window.h"
+
+/* Longest GSO frame, its Ethernet header and two VLAN tags included. */
+#define GSO_FRAME_MAX	  (65536 + 14 + 8)
+#define VNET_HDR_MAX	  12
+#define ETHERNET_OVERHEAD 22u /* Ethernet header and two VLAN tags */
+#define BURST		  32
+#define PAIR_SOCKETS_MAX  64 /* NIC queues that can feed one pair */
+
+struct lane_count {
+	uint64_t packets;
+	uint64_t bytes;
+};
+
+/* Written by the worker, read by anyone. */
+struct pair_stats {
+	struct lane_count rx_direct, rx_kernel, rx_bounced;
+	struct lane_count tx_direct, tx_kernel, tx_bounced;
+	struct lane_count drops[VXDP_N_VERDICTS];
+};
+
+static inline void count(struct lane_count *c, uint64_t packets, uint64_t bytes)
+{
+	__atomic_store_n(&c->packets, c->packets + packets, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->bytes, c->bytes + bytes, __ATOMIC_RELAXED);
+}
+
+struct capture;
+struct direct_socket;
+struct port;
+struct worker;
+
+struct pair {
+	struct port *port;
+	struct worker *worker;
+	unsigned int index;
+
+	/* NULL while stopped. */
+	struct vu_ring *rx;
+	struct vu_ring *tx;
+	bool rx_enabled;
+	bool tx_enabled;
+
+	/* What the guest negotiated; constant while a ring runs. */
+	uint64_t features;
+	uint8_t hdr_bytes; /* 12 or 10 */
+	bool mergeable;
+	bool gso_rx; /* the tap may hand us GSO frames */
+
+	/* Kernel lane. */
+	int tap_fd;	   /* this pair's queue, -1 while there is none */
+	int tx_tap_fd;	   /* where frames are written: the same, or the port's first queue */
+	bool tap_readable; /* until a read says EAGAIN */
+	bool rx_starved;   /* a lane waits for receive buffers: ask the guest for a kick */
+	uint32_t frame_bytes_max; /* without GSO: MTU, Ethernet header, two tags */
+	uint8_t *held; /* a frame read from the tap that waits for buffers; GSO_FRAME_MAX */
+	uint32_t held_bytes;
+	uint64_t held_since_ns;
+
+	/* Direct lane. */
+	struct direct_socket *socket[PAIR_SOCKETS_MAX];
+	unsigned int n_sockets;
+	unsigned int posted;	 /* guest buffers in fill rings */
+	unsigned int posted_max; /* quota */
+	struct flow_tables tables;
+	struct flow_cache flows;
+	struct capture *capture; /* NULL unless `vxdp dump` listens; see capture.h */
+
+	struct window window;
+	struct pair_stats stats;
+
+	/* A reason to stop, for the main thread to act upon; set once by the worker. */
+	const char *fault;
+	bool fault_rx;	/* which ring is broken */
+	bool fault_mem; /* neither: the guest's memory is gone */
+	bool fault_told;
+};
+
+#endif /* VXDP_LOADER_PAIR_H */

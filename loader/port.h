@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * port.h - one guest: its vhost-user device, its tap, its queue pairs, its place in the maps.
+ *
+ * Main thread only, but for the pairs, which their workers run (pair.h).
+ */
+#ifndef VXDP_LOADER_PORT_H
+#define VXDP_LOADER_PORT_H
+
+#include <linux/if_xdp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/un.h>
+
+#include <vxdp/abi.h>
+
+#include "bpf.h"
+#include "capture.h"
+#include "event.h"
+#include "lane_direct.h"
+#include "nic.h"
+#include "pair.h"
+#include "switch.h"
+#include "tap.h"
+#include "vhost/dev.h"
+#include "worker.h"
+
+#define SW_WORKERS_MAX SW_CPUS_MAX
+
+enum port_lane { LANE_AUTO, LANE_DIRECT, LANE_KERNEL };
+enum port_tcp_lane { TCP_LANE_AUTO, TCP_LANE_KERNEL, TCP_LANE_DIRECT };
+
+/* The direct lane of one port; see direct.c. */
+struct direct {
+	struct direct_socket *socket[VXDP_NIC_QUEUES_MAX]; /* by NIC queue; NULL: none */
+	unsigned int pair[VXDP_NIC_QUEUES_MAX];		   /* which queue pair it feeds */
+	unsigned int n_sockets;
+	bool zerocopy;
+	bool refused;			 /* not for this guest memory any more */
+	unsigned int tries;		 /* at a queue that is still busy */
+	uint64_t blocks[VU_REGIONS_MAX]; /* memory the guest's files had when they were pinned */
+	char reason[160];		 /* why the port has it, or has not */
+};
+
+struct port {
+	struct sw *sw;
+	uint32_t id;
+	char name[16];
+	char socket_path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	enum port_lane lane;
+	enum port_tcp_lane tcp_lane;
+	unsigned int queues_max;
+	unsigned int mtu;
+	uint64_t features; /* negotiated; 0 before */
+
+	struct vu_dev *dev;
+	struct event *dev_event;
+	struct event *settle_timer;
+	struct tap tap;
+	struct pair *pair[VU_PAIRS_MAX]; /* made when first needed, kept until the port goes */
+	struct xdp_statistics xsk_past[VU_PAIRS_MAX]; /* of sockets that were closed */
+	struct direct direct;
+	struct vxdp_port entry; /* as it is in the ports map */
+	struct capture capture; /* fd -1: nobody listens */
+};
+
+struct sw {
+	struct event_loop *loop;
+	char nic_name[IFNAMSIZ];
+	struct nic *nic;
+	struct event *nic_event;
+	struct vxdp_bpf *bpf;
+	const struct vxdp_pins *pins;
+	bool dedicated;
+	bool want_zerocopy; /* --mode auto or zerocopy */
+	bool need_zerocopy; /* --mode zerocopy */
+	unsigned int n_workers;
+	struct worker *worker[SW_WORKERS_MAX];
+	int fault_fd; /* a worker found a pair at fault */
+	struct event *fault_event;
+	struct event *second_timer;
+	unsigned int seconds;
+	struct port *port[VXDP_PORTS_MAX]; /* by id */
+	struct port *queue_owner[VXDP_NIC_QUEUES_MAX];
+};
+
+/* port.c */
+
+int port_open(struct sw *sw, const struct sw_port_options *options, struct vx_error *error,
+	      struct port **out);
+void port_close(struct port **port);
+
+/** port_settle_soon() - something changed: look in a moment which lanes it should have */
+void port_settle_soon(struct port *port);
+
+/** port_faults() - act upon what the workers found wrong */
+void port_faults(struct port *port);
+
+/** port_entry_write() - put port->entry into the ports map */
+void port_entry_write(struct port *port);
+
+/** port_mtu_changed() - the NIC's MTU is another one */
+void port_mtu_set(struct port *port, unsigned int mtu);
+
+/* direct.c */
+
+/**
+ * direct_settle() - open and close AF_XDP sockets until they fit what the port may have
+ * @active: the queue pairs that receive
+ */
+void direct_settle(struct port *port, struct pair *const *active, unsigned int n_active);
+
+/** direct_pair_close() - a ring of @pair stops: take its sockets away, buffers given back */
+void direct_pair_close(struct port *port, unsigned int pair);
+
+/** direct_close() - the same for all pairs */
+void direct_close(struct port *port);
+
+/** direct_check_memory() - every second: was memory taken away from under the UMEM? */
+void direct_check_memory(struct port *port);
+
+/** direct_statistics() - the kernel's counters for one pair, closed sockets included */
+struct xdp_statistics direct_statistics(const struct port *port, unsigned int pair);
+
+/** direct_kernel_bytes() - memory the kernel spends on the UMEM beside the pinned pages */
+uint64_t direct_kernel_bytes(const struct port *port);
+
+#endif /* VXDP_LOADER_PORT_H */

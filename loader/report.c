@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * report.c - what `vxdp status` and `vxdp stats` say of a running NIC, as JSON.
+ *
+ * Fields are only ever added; vxdp.8 documents them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <vxdp/util.h>
+
+#include "port.h"
+
+static const char *const state_names[] = {
+	[VU_WAITING] = "waiting",
+	[VU_CONNECTED] = "connected",
+	[VU_RUNNING] = "running",
+};
+
+static const char *role_name(enum vu_role role)
+{
+	switch (role) {
+	case VU_ROLE_CLIENT:
+		return "client";
+	case VU_ROLE_SERVER:
+		return "server";
+	case VU_ROLE_AUTO:
+		break;
+	}
+	return "auto";
+}
+
+/* ---- Status ---- */
+
+static json_t *feature_names(uint64_t bits, const char *(*name)(unsigned int bit))
+{
+	json_t *names = json_array();
+
+	for (unsigned int bit = 0; bit < 64; bit++)
+		if (bits >> bit & 1)
+			json_array_append_new(names, name(bit) ? json_string(name(bit))
+							       : json_sprintf("BIT_%u", bit));
+	return names;
+}
+
+static json_t *memory_status(const struct port *port, const struct vu_mem *mem)
+{
+	uint64_t bytes = 0;
+	bool pinned = port->direct.n_sockets;
+
+	for (unsigned int i = 0; mem && i < mem->n_regions; i++)
+		bytes += mem->region[i].bytes;
+	return json_pack("{sI, si, sI, sI}", "bytes", (json_int_t)bytes, "regions",
+			 mem ? (int)mem->n_regions : 0, "pinned_bytes",
+			 (json_int_t)(pinned && mem ? mem->bytes : 0), "kernel_bytes",
+			 (json_int_t)direct_kernel_bytes(port));
+}
+
+static json_t *queue_status(const struct port *port, const struct pair *p)
+{
+	json_t *nic_queues = json_array();
+	int first = -1;
+
+	for (unsigned int q = 0; q < VXDP_NIC_QUEUES_MAX; q++) {
+		if (!port->direct.socket[q] || port->direct.pair[q] != p->index)
+			continue;
+		json_array_append_new(nic_queues, json_integer(q));
+		if (first < 0)
+			first = (int)q;
+	}
+	return json_pack("{si, si, si, sb, si, so, si}", "pair", (int)p->index, "rx_size",
+			 p->rx ? vu_ring_info(p->rx)->num : 0, "tx_size",
+			 p->tx ? vu_ring_info(p->tx)->num : 0, "enabled", p->rx && p->rx_enabled,
+			 "nic_queue", first, "nic_queues", nic_queues, "cpu",
+			 worker_cpu(p->worker));
+}
+
+static bool pair_runs(const struct pair *p)
+{
+	return p && (p->rx || p->tx);
+}
+
+static json_t *port_status(const struct port *port)
+{
+	json_t *queues = json_array();
+	const char *ring = NULL;
+	struct vu_dev_info info;
+	unsigned int n = 0;
+
+	vu_dev_info(port->dev, &info);
+	for (unsigned int i = 0; i < VU_PAIRS_MAX; i++) {
+		const struct pair *p = port->pair[i];
+
+		if (!pair_runs(p))
+			continue;
+		ring = vu_ring_info(p->rx ? p->rx : p->tx)->packed ? "packed" : "split";
+		n += p->rx && p->rx_enabled;
+		json_array_append_new(queues, queue_status(port, p));
+	}
+	return json_pack(
+		"{ss, sI, ss, ss, ss, ss, ss, si, ss, ss, sb, si, ss?, so, so, si, sI, si, ss, so, so}",
+		"name", port->name, "id", (json_int_t)port->id, "kind", "vm", "socket",
+		port->socket_path, "role", role_name(info.role), "state", state_names[info.state],
+		"tap", port->tap.ifname, "ifindex", (int)port->tap.ifindex, "lane",
+		port->direct.n_sockets		   ? "direct"
+		: port->entry.flags & VXDP_PORT_UP ? "kernel"
+						   : "none",
+		"lane_reason", port->direct.reason, "zerocopy",
+		port->direct.n_sockets && port->direct.zerocopy, "queue_pairs", (int)n, "ring",
+		ring, "features", feature_names(info.features, vu_feature_name),
+		"protocol_features",
+		feature_names(info.protocol_features, vu_protocol_feature_name), "mtu",
+		(int)port->mtu, "connects", (json_int_t)info.n_connects, "peer_pid",
+		(int)info.peer_pid, "tcp_lane",
+		port->direct.n_sockets && !(port->entry.flags & VXDP_PORT_TCP_KERNEL) ? "direct"
+										      : "kernel",
+		"memory", memory_status(port, info.mem), "queues", queues);
+}
+
+static json_t *worker_status(const struct worker *w)
+{
+	struct worker_stats s = worker_stats(w);
+
+	return json_pack("{si, ss, sI, sI, sI, sI, sf, sI}", "cpu", worker_cpu(w), "state",
+			 worker_sleeping(w) ? "sleeping" : "polling", "polls", (json_int_t)s.passes,
+			 "busy_polls", (json_int_t)s.busy_passes, "frames", (json_int_t)s.frames,
+			 "busy_cycles", (json_int_t)s.busy_cycles, "cycles_per_frame",
+			 s.frames ? (double)s.busy_cycles / (double)s.frames : 0.0, "sleeps",
+			 (json_int_t)s.sleeps);
+}
+
+json_t *sw_status(const struct sw *sw)
+{
+	const struct nic_info *nic = nic_info(sw->nic);
+	json_t *ports = json_array(), *workers = json_array();
+
+	for (unsigned int i = 0; i < VXDP_PORTS_MAX; i++)
+		if (sw->port[i])
+			json_array_append_new(ports, port_status(sw->port[i]));
+	for (unsigned int i = 0; i < sw->n_workers; i++)
+		json_array_append_new(workers, worker_status(sw->worker[i]));
+	return json_pack("{ss, ss, si, ss, ss, si, si, sb, sb, so, so}", "nic", sw->nic_name,
+			 "version", VXDP_VERSION, "pid", (int)getpid(), "xdp",
+			 vxdp_bpf_xdp_mode(sw->bpf) == VXDP_XDP_NATIVE ? "native" : "skb",
+			 "xdp_why", vxdp_bpf_xdp_why(sw->bpf), "mtu", (int)nic->mtu, "nic_queues",
+			 (int)nic->rx_queues, "carrier", nic->carrier, "dedicated", sw->dedicated,
+			 "ports", ports, "workers", workers);
+}
+
+/* ---- Statistics ---- */
+
+static json_t *count_json(uint64_t packets, uint64_t bytes)
+{
+	return json_pack("{sI, sI}", "packets", (json_int_t)packets, "bytes", (json_int_t)bytes);
+}
+
+static json_t *lane_json(const struct lane_count *c)
+{
+	return count_json(__atomic_load_n(&c->packets, __ATOMIC_RELAXED),
+			  __atomic_load_n(&c->bytes, __ATOMIC_RELAXED));
+}
+
+static json_t *verdicts_json(const struct sw *sw, uint32_t port)
+{
+	struct vxdp_port_stats s = {};
+
+	vxdp_stats_get(sw->pins, port, &s);
+#define VERDICT_PAIR(NAME, name, is_drop, text)                                                    \
+	json_object_set_new(o, #name, count_json(s.name.packets, s.name.bytes));
+	json_t *o = json_object();
+
+	VXDP_VERDICTS(VERDICT_PAIR)
+#undef VERDICT_PAIR
+	return o;
+}
+
+struct drop_name {
+	const char *name;
+	bool is_drop;
+};
+
+static const struct drop_name drop_names[] = {
+#define VERDICT_NAME(NAME, name, is_drop, text) [VXDP_##NAME] = {#name, is_drop},
+	VXDP_VERDICTS(VERDICT_NAME)
+#undef VERDICT_NAME
+};
+
+_Static_assert(ARRAY_SIZE(drop_names) == VXDP_N_VERDICTS, "one name a verdict");
+
+/* The kernel drops for the AF_XDP socket on its own: tell them apart by the counters it keeps. */
+static void kernel_drops(json_t *drops, const struct xdp_statistics *x)
+{
+	uint64_t starved = MIN(x->rx_fill_ring_empty_descs, x->rx_dropped);
+	json_t *no_buffer = json_object_get(drops, "drop_rx_no_buffer");
+	json_int_t counted = json_integer_value(json_object_get(no_buffer, "packets"));
+
+	json_object_set_new(no_buffer, "packets", json_integer(counted + (json_int_t)starved));
+	json_object_set_new(drops, "drop_rx_xsk",
+			    count_json(x->rx_dropped - starved + x->rx_ring_full, 0));
+}
+
+static json_t *drops_json(const struct pair *p, const char *prefix)
+{
+	json_t *drops = json_object();
+
+	for (unsigned int v = 0; v < VXDP_N_VERDICTS; v++)
+		if (!strncmp(drop_names[v].name, prefix, strlen(prefix)))
+			json_object_set_new(drops, drop_names[v].name,
+					    lane_json(&p->stats.drops[v]));
+	return drops;
+}
+
+static json_t *queue_stats(const struct port *port, const struct pair *p)
+{
+	struct xdp_statistics x = direct_statistics(port, p->index);
+	json_t *rx_drops = drops_json(p, "drop_rx_");
+	json_t *rx, *tx, *xsk;
+
+	kernel_drops(rx_drops, &x);
+	rx = json_pack("{so, so, so, so}", "direct", lane_json(&p->stats.rx_direct), "kernel",
+		       lane_json(&p->stats.rx_kernel), "bounced", lane_json(&p->stats.rx_bounced),
+		       "drops", rx_drops);
+	tx = json_pack("{so, so, so, so}", "direct", lane_json(&p->stats.tx_direct), "kernel",
+		       lane_json(&p->stats.tx_kernel), "bounced", lane_json(&p->stats.tx_bounced),
+		       "drops", drops_json(p, "drop_tx_"));
+	xsk = json_pack("{sI, sI, sI, sI, sI, sI}", "rx_dropped", (json_int_t)x.rx_dropped,
+			"rx_invalid_descs", (json_int_t)x.rx_invalid_descs, "tx_invalid_descs",
+			(json_int_t)x.tx_invalid_descs, "rx_ring_full", (json_int_t)x.rx_ring_full,
+			"rx_fill_ring_empty_descs", (json_int_t)x.rx_fill_ring_empty_descs,
+			"tx_ring_empty_descs", (json_int_t)x.tx_ring_empty_descs);
+	return json_pack("{si, so, so, so}", "pair", (int)p->index, "rx", rx, "tx", tx, "xsk", xsk);
+}
+
+static json_t *guest_stats(const struct sw *sw, const struct port *port)
+{
+	json_t *queues = json_array();
+	json_t *verdicts = verdicts_json(sw, port->id);
+
+	for (unsigned int i = 0; i < VU_PAIRS_MAX; i++)
+		if (port->pair[i])
+			json_array_append_new(queues, queue_stats(port, port->pair[i]));
+	/* The tap's own queue is where the kernel lane drops for a slow guest. */
+	json_object_set_new(verdicts, "drop_rx_tap", count_json(tap_tx_dropped(&port->tap), 0));
+	return json_pack("{ss, sI, so, so, sI}", "name", port->name, "id", (json_int_t)port->id,
+			 "verdicts", verdicts, "queues", queues, "capture_lost",
+			 (json_int_t)port->capture.lost);
+}
+
+json_t *sw_stats(const struct sw *sw)
+{
+	json_t *ports = json_array();
+
+	json_array_append_new(ports,
+			      json_pack("{ss, si, so}", "name", "uplink", "id", VXDP_PORT_UPLINK,
+					"verdicts", verdicts_json(sw, VXDP_PORT_UPLINK)));
+	json_array_append_new(ports, json_pack("{ss, si, so}", "name", "host", "id", VXDP_PORT_HOST,
+					       "verdicts", verdicts_json(sw, VXDP_PORT_HOST)));
+	for (unsigned int i = 0; i < VXDP_PORTS_MAX; i++)
+		if (sw->port[i])
+			json_array_append_new(ports, guest_stats(sw, sw->port[i]));
+	return json_pack("{ss, so}", "nic", sw->nic_name, "ports", ports);
+}

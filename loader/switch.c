@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "switch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include <vxdp/log.h>
+#include <vxdp/util.h>
+
+#include "port.h"
+
+#define SECOND_NS    1000000000ULL
+#define AGE_PERIOD_S 5
+
+#define for_each_port(sw, p)                                                                       \
+	for (unsigned int i_ = 0; i_ < VXDP_PORTS_MAX; i_++)                                       \
+		if (((p) = (sw)->port[i_]) != NULL)
+
+/* ---- What happens ---- */
+
+static void on_nic_gone(void *owner)
+{
+	struct sw *sw = owner;
+
+	log_error("%s is gone", sw->nic_name);
+	event_loop_stop(sw->loop, -ENODEV);
+}
+
+static void on_nic_link(void *owner, bool up, bool carrier)
+{
+	struct sw *sw = owner;
+	struct port *port;
+
+	log_info("%s is %s%s", sw->nic_name, up ? "up" : "down",
+		 up && !carrier ? ", without carrier" : "");
+	for_each_port(sw, port) port_settle_soon(port);
+}
+
+static void on_nic_mac(void *owner, const uint8_t mac[6])
+{
+	struct sw *sw = owner;
+
+	vxdp_bpf_mac_changed(sw->bpf, mac);
+}
+
+static void on_nic_mtu(void *owner, uint32_t mtu)
+{
+	struct sw *sw = owner;
+	struct port *port;
+
+	for_each_port(sw, port) port_mtu_set(port, mtu);
+}
+
+static const struct nic_events nic_events = {
+	.gone = on_nic_gone,
+	.link = on_nic_link,
+	.mac = on_nic_mac,
+	.mtu = on_nic_mtu,
+};
+
+static void on_nic_ready(void *arg, uint32_t what)
+{
+	struct sw *sw = arg;
+
+	nic_watch_dispatch(sw->nic);
+}
+
+static void on_second(void *arg, uint32_t what)
+{
+	struct sw *sw = arg;
+	struct port *port;
+
+	if (++sw->seconds % AGE_PERIOD_S == 0)
+		vxdp_fdb_age(sw->pins);
+	for_each_port(sw, port) direct_check_memory(port);
+}
+
+/* In a worker's thread. */
+static void tell_fault(void *arg)
+{
+	struct sw *sw = arg;
+	uint64_t one = 1;
+
+	/* Only fails when the counter is full, and then the main thread is about to wake anyway. */
+	(void)!write(sw->fault_fd, &one, sizeof(one));
+}
+
+static void on_fault(void *arg, uint32_t what)
+{
+	struct sw *sw = arg;
+	struct port *port;
+	uint64_t n;
+
+	if (read(sw->fault_fd, &n, sizeof(n)) < 0)
+		return;
+	for_each_port(sw, port) port_faults(port);
+}
+
+/* ---- Opening and closing ---- */
+
+static int workers_start(struct sw *sw, const struct sw_options *o, struct vx_error *error)
+{
+	unsigned int n = o->n_cpus ? o->n_cpus : 1;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct worker_options options = {
+			.cpu = o->n_cpus ? o->cpus[i] : -1,
+			.poll_busy = o->poll_busy,
+			.on_fault = tell_fault,
+			.arg = sw,
+		};
+		int err = worker_start(&options, error, &sw->worker[i]);
+
+		if (err)
+			return err;
+		sw->n_workers++;
+	}
+	return 0;
+}
+
+static int events_open(struct sw *sw, struct vx_error *error)
+{
+	int err;
+
+	sw->fault_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (sw->fault_fd < 0)
+		return vx_fail_errno(error, -errno, "cannot watch the workers");
+	err = event_add(sw->loop, sw->fault_fd, EPOLLIN, on_fault, sw, &sw->fault_event);
+	if (!err)
+		err = event_add(sw->loop, nic_watch_fd(sw->nic), EPOLLIN, on_nic_ready, sw,
+				&sw->nic_event);
+	if (!err)
+		err = event_timer_add(sw->loop, SECOND_NS, SECOND_NS, on_second, sw,
+				      &sw->second_timer);
+	return err ? vx_fail_errno(error, err, "cannot watch %s", sw->nic_name) : 0;
+}
+
+static int bpf_open(struct sw *sw, const struct sw_options *o, struct vx_error *error)
+{
+	struct vxdp_bpf_opts opts = {.nic = o->nic, .mode = VXDP_XDP_AUTO};
+	int err;
+
+	if (o->mode && !strcmp(o->mode, "skb"))
+		opts.mode = VXDP_XDP_SKB;
+	else if (o->mode && strcmp(o->mode, "auto"))
+		opts.mode = VXDP_XDP_NATIVE;
+	err = vxdp_bpf_open(&opts, &sw->bpf, error);
+	if (err)
+		return err;
+	sw->pins = vxdp_bpf_pins(sw->bpf);
+	log_info("%s: XDP %s: %s", sw->nic_name,
+		 vxdp_bpf_xdp_mode(sw->bpf) == VXDP_XDP_NATIVE ? "native" : "skb",
+		 vxdp_bpf_xdp_why(sw->bpf));
+	return 0;
+}
+
+int sw_open(const struct sw_options *o, struct event_loop *loop, struct vx_error *error,
+	    struct sw **out)
+{
+	struct nic_info info;
+	struct sw *sw;
+	int err = nic_info_get(o->nic, &info, error);
+
+	if (!err)
+		err = nic_usable(&info, error);
+	if (err)
+		return err;
+	sw = calloc(1, sizeof(*sw));
+	if (!sw)
+		return vx_fail_errno(error, -ENOMEM, "cannot attach %s", o->nic);
+	sw->loop = loop;
+	sw->fault_fd = -1;
+	memcpy(sw->nic_name, info.name, sizeof(sw->nic_name));
+	sw->dedicated = o->dedicated;
+	sw->need_zerocopy = o->mode && !strcmp(o->mode, "zerocopy");
+	sw->want_zerocopy = sw->need_zerocopy || !o->mode || !strcmp(o->mode, "auto");
+
+	err = bpf_open(sw, o, error);
+	if (!err)
+		err = nic_open(o->nic, &nic_events, sw, &sw->nic, error);
+	if (!err)
+		err = workers_start(sw, o, error);
+	if (!err)
+		err = events_open(sw, error);
+	if (err) {
+		sw_close(&sw);
+		return err;
+	}
+	*out = sw;
+	return 0;
+}
+
+void sw_close(struct sw **s)
+{
+	struct sw *sw = TAKE_PTR(*s);
+
+	if (!sw)
+		return;
+	event_del(&sw->second_timer);
+	for (unsigned int i = 0; i < VXDP_PORTS_MAX; i++)
+		port_close(&sw->port[i]);
+	for (unsigned int i = 0; i < sw->n_workers; i++)
+		worker_stop(&sw->worker[i]);
+	event_del(&sw->fault_event);
+	event_del(&sw->nic_event);
+	close_fd(&sw->fault_fd);
+	nic_close(&sw->nic);
+	vxdp_bpf_close(&sw->bpf);
+	free(sw);
+}
+
+/* ---- Ports ---- */
+
+static struct port *port_find(const struct sw *sw, const char *name_or_socket)
+{
+	struct port *port;
+
+	for_each_port(sw, port) if (!strcmp(port->name, name_or_socket) ||
+				    (port->socket_path[0] &&
+				     !strcmp(port->socket_path, name_or_socket))) return port;
+	return NULL;
+}
+
+int sw_port_add(struct sw *sw, const struct sw_port_options *o, struct vx_error *error)
+{
+	struct port *port = port_find(sw, o->name);
+	int err;
+
+	if (!port && o->socket_path)
+		port = port_find(sw, o->socket_path);
+	if (port && o->may_exist)
+		return 0;
+	if (port) {
+		vx_fail(error, -EEXIST, "%s already has a port %s (%s)", sw->nic_name, port->name,
+			port->socket_path);
+		vx_hint(error, "choose another --name, or say --may-exist");
+		return -EEXIST;
+	}
+	err = port_open(sw, o, error, &port);
+	if (err)
+		return err;
+	sw->port[port->id] = port;
+	log_info("%s: attached to %s, %s is its tap", port->name, sw->nic_name, port->tap.ifname);
+	return 0;
+}
+
+int sw_port_del(struct sw *sw, const char *name_or_socket, struct vx_error *error)
+{
+	struct port *port = port_find(sw, name_or_socket);
+
+	if (!port)
+		return vx_fail(error, -ENOENT, "%s has no port %s", sw->nic_name, name_or_socket);
+	log_info("%s: detached from %s", port->name, sw->nic_name);
+	sw->port[port->id] = NULL;
+	port_close(&port);
+	for_each_port(sw, port) port_settle_soon(port); /* NIC queues may have come free */
+	return 0;
+}
+
+unsigned int sw_n_ports(const struct sw *sw)
+{
+	unsigned int n = 0;
+	struct port *port;
+
+	for_each_port(sw, port) n++;
+	return n;
+}
+
+/* ---- Capture ---- */
+
+struct capture_change {
+	struct pair *pair;
+	struct capture *capture;
+};
+
+static void worker_capture_set(void *arg)
+{
+	struct capture_change *c = arg;
+
+	c->pair->capture = c->capture;
+}
+
+static void capture_point(struct port *port, struct capture *capture)
+{
+	for (unsigned int i = 0; i < VU_PAIRS_MAX; i++) {
+		struct capture_change change = {port->pair[i], capture};
+
+		if (change.pair)
+			worker_call(change.pair->worker, worker_capture_set, &change);
+	}
+}
+
+static void port_capture_set(struct port *port, unsigned int snaplen, int fd)
+{
+	capture_point(port, NULL);
+	close_fd(&port->capture.fd);
+	port->capture = (struct capture){.fd = fd, .bytes = snaplen};
+	if (fd >= 0)
+		capture_point(port, &port->capture);
+	port->entry.flags &= ~VXDP_PORT_CAPTURE;
+	if (fd >= 0)
+		port->entry.flags |= VXDP_PORT_CAPTURE;
+	port->entry.capture_bytes = snaplen;
+	port_entry_write(port);
+}
+
+int sw_capture_start(struct sw *sw, const char *name, unsigned int snaplen, int fd,
+		     struct vx_error *error)
+{
+	struct port *only = name ? port_find(sw, name) : NULL;
+	struct port *port;
+
+	if (name && !only)
+		return vx_fail(error, -ENOENT, "%s has no port %s", sw->nic_name, name);
+	for_each_port(sw, port)
+	{
+		int copy;
+
+		if (only && port != only)
+			continue;
+		copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (copy < 0)
+			return vx_fail_errno(error, -errno, "cannot capture %s", port->name);
+		port_capture_set(port, snaplen, copy);
+	}
+	return 0;
+}
+
+void sw_capture_stop(struct sw *sw)
+{
+	struct port *port;
+
+	for_each_port(sw, port) if (port->capture.fd >= 0) port_capture_set(port, 0, -1);
+}

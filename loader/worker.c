@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation
+ *
+ *   POLLING   pass over all pairs; time since the last frame < SPIN_NS, or --poll busy
+ *      |  ^
+ *      v  |   work found, or an arm says that some came meanwhile
+ *   ARMED     every ring's kick is asked for; each arm looks at its ring once more after a full
+ *      |      fence, so a frame is either seen here or kicks (no wake-up is lost)
+ *      v
+ *   SLEEPING  epoll, without end unless a pair needs to be looked at by the clock
+ *
+ * Taps are edge-triggered: an event sets tap_readable, which lasts until a read says EAGAIN. To
+ * notice a tap (or a kick nobody waits for) while polling, epoll is asked without waiting now and
+ * then. AF_XDP sockets are level-triggered: their rings are polled anyway, and a sleep must not
+ * begin while one holds frames.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <x86intrin.h>
+
+#include <vxdp/util.h>
+
+#include "pair_poll.h"
+
+#define PAIRS_MAX 1024
+#define EVENTS	  64
+#define SPIN_NS	  20000 /* keep polling this long after the last frame */
+#define LOOK_NS	  30000 /* while busy, ask epoll this often */
+#define RETRY_MS  1	/* look again while something has to be waited for without an event */
+
+struct worker_request {
+	void (*fn)(void *arg);
+	void *arg;
+	bool done;
+};
+
+struct worker {
+	struct worker_options options;
+	pthread_t thread;
+	int epoll_fd;
+	int wake_fd;
+	bool stop;
+	bool sleeping;
+
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	struct worker_request *request;
+
+	unsigned int n_pairs;
+	struct pair *pair[PAIRS_MAX];
+	struct worker_stats stats;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+static void stat_add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+/* epoll data: the pair's pointer, with the source in its low bits; 0 is the wake descriptor. */
+static uint64_t watch_tag(struct pair *p, enum worker_source source)
+{
+	_Static_assert(_Alignof(struct pair) >= 4, "two low bits carry the source");
+	return (uintptr_t)p | source;
+}
+
+int worker_watch(struct worker *w, struct pair *p, enum worker_source source, int fd)
+{
+	struct epoll_event ev = {
+		.events = source == SOURCE_XSK ? EPOLLIN : EPOLLIN | EPOLLET,
+		.data.u64 = watch_tag(p, source),
+	};
+
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+void worker_unwatch(struct worker *w, int fd)
+{
+	epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+int worker_pair_add(struct worker *w, struct pair *p)
+{
+	if (w->n_pairs == PAIRS_MAX)
+		return -ENOSPC;
+	w->pair[w->n_pairs++] = p;
+	return 0;
+}
+
+void worker_pair_remove(struct worker *w, struct pair *p)
+{
+	for (unsigned int i = 0; i < w->n_pairs; i++)
+		if (w->pair[i] == p)
+			w->pair[i--] = w->pair[--w->n_pairs];
+}
+
+/* Wait up to @timeout_ms for something to do. Returns the number of events. */
+static int look(struct worker *w, int timeout_ms)
+{
+	struct epoll_event events[EVENTS];
+	int n = epoll_wait(w->epoll_fd, events, EVENTS, timeout_ms);
+
+	for (int i = 0; i < n; i++) {
+		struct pair *p = (struct pair *)(uintptr_t)(events[i].data.u64 & ~3ULL);
+		uint64_t value;
+
+		if (!events[i].data.u64) {
+			if (read(w->wake_fd, &value, sizeof(value)) < 0)
+				continue;
+		} else if ((events[i].data.u64 & 3) == SOURCE_TAP) {
+			p->tap_readable = true;
+		}
+	}
+	return n;
+}
+
+static void answer_request(struct worker *w)
+{
+	if (!__atomic_load_n(&w->request, __ATOMIC_ACQUIRE))
+		return;
+	pthread_mutex_lock(&w->lock);
+	if (w->request) {
+		w->request->fn(w->request->arg);
+		w->request->done = true;
+		w->request = NULL;
+		pthread_cond_broadcast(&w->answered);
+	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* Ask every guest for a kick. False: there is work after all. */
+static bool arm_all(struct worker *w)
+{
+	for (unsigned int i = 0; i < w->n_pairs; i++) {
+		if (pair_arm(w->pair[i]))
+			continue;
+		while (i--)
+			pair_disarm(w->pair[i]);
+		return false;
+	}
+	return true;
+}
+
+static void worker_sleep(struct worker *w)
+{
+	bool soon = false;
+
+	if (!arm_all(w))
+		return;
+	for (unsigned int i = 0; i < w->n_pairs; i++)
+		soon |= pair_needs_clock(w->pair[i]);
+	__atomic_store_n(&w->sleeping, true, __ATOMIC_RELAXED);
+	stat_add(&w->stats.sleeps, 1);
+	look(w, soon ? RETRY_MS : -1);
+	__atomic_store_n(&w->sleeping, false, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < w->n_pairs; i++)
+		pair_disarm(w->pair[i]);
+}
+
+static unsigned int pass(struct worker *w, uint64_t now)
+{
+	unsigned int frames = 0;
+
+	for (unsigned int i = 0; i < w->n_pairs; i++) {
+		struct pair *p = w->pair[i];
+
+		frames += pair_poll(p, now);
+		if (unlikely(p->fault) && !p->fault_told) {
+			p->fault_told = true;
+			w->options.on_fault(w->options.arg);
+		}
+	}
+	return frames;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t now = now_ns(), last_frame = now, last_look = now;
+	uint64_t t0 = __rdtsc();
+
+	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
+		unsigned int frames;
+		uint64_t t1;
+
+		answer_request(w);
+		frames = pass(w, now);
+		t1 = __rdtsc();
+		stat_add(&w->stats.passes, 1);
+		if (frames) {
+			stat_add(&w->stats.busy_passes, 1);
+			stat_add(&w->stats.busy_cycles, t1 - t0);
+			stat_add(&w->stats.frames, frames);
+		}
+		t0 = t1;
+
+		now = now_ns();
+		if (frames)
+			last_frame = now;
+		if (!frames && now - last_frame >= SPIN_NS && !w->options.poll_busy) {
+			worker_sleep(w);
+			now = now_ns();
+			last_look = now;
+			last_frame = now;
+			t0 = __rdtsc();
+		} else if (!frames || now - last_look >= LOOK_NS) {
+			look(w, 0);
+			last_look = now;
+		}
+	}
+	return NULL;
+}
+
+static int thread_start(struct worker *w)
+{
+	sigset_t all, old;
+	int err;
+
+	/* Signals are for the main thread; SIGBUS has to reach whoever caused it. */
+	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = -pthread_create(&w->thread, NULL, worker_main, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err)
+		return err;
+	pthread_setname_np(w->thread, "vxdp-worker");
+	if (w->options.cpu >= 0) {
+		cpu_set_t cpus;
+
+		CPU_ZERO(&cpus);
+		CPU_SET(w->options.cpu, &cpus);
+		return -pthread_setaffinity_np(w->thread, sizeof(cpus), &cpus);
+	}
+	return 0;
+}
+
+static void worker_free(struct worker *w)
+{
+	close_fd(&w->wake_fd);
+	close_fd(&w->epoll_fd);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->answered);
+	free(w);
+}
+
+int worker_start(const struct worker_options *options, struct vx_error *error, struct worker **out)
+{
+	struct epoll_event wake = {.events = EPOLLIN};
+	struct worker *w = calloc(1, sizeof(*w));
+	int err = 0;
+
+	if (!w)
+		return vx_fail_errno(error, -ENOMEM, "cannot start a worker");
+	w->options = *options;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->answered, NULL);
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->epoll_fd < 0 || w->wake_fd < 0 ||
+	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &wake)) {
+		err = -errno;
+		worker_free(w);
+		return vx_fail_errno(error, err, "cannot start a worker");
+	}
+	err = thread_start(w);
+	if (err == -EINVAL && options->cpu >= 0) {
+		worker_stop(&w);
+		return vx_fail(error, err,
+			       "cannot run a worker on CPU %d: there is no such CPU here",
+			       options->cpu);
+	}
+	if (err) {
+		worker_free(w);
+		return vx_fail_errno(error, err, "cannot start a worker");
+	}
+	*out = w;
+	return 0;
+}
+
+static void wake(struct worker *w)
+{
+	uint64_t one = 1;
+
+	/* Non-blocking, and it only fails when it is about to wake the worker anyway. */
+	(void)!write(w->wake_fd, &one, sizeof(one));
+}
+
+void worker_stop(struct worker **worker)
+{
+	struct worker *w = TAKE_PTR(*worker);
+
+	if (!w)
+		return;
+	__atomic_store_n(&w->stop, true, __ATOMIC_RELEASE);
+	wake(w);
+	pthread_join(w->thread, NULL);
+	worker_free(w);
+}
+
+void worker_call(struct worker *w, void (*fn)(void *arg), void *arg)
+{
+	struct worker_request request = {.fn = fn, .arg = arg};
+
+	pthread_mutex_lock(&w->lock);
+	__atomic_store_n(&w->request, &request, __ATOMIC_RELEASE);
+	wake(w);
+	while (!request.done)
+		pthread_cond_wait(&w->answered, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+}
+
+struct worker_stats worker_stats(const struct worker *w)
+{
+	return (struct worker_stats){
+		.passes = __atomic_load_n(&w->stats.passes, __ATOMIC_RELAXED),
+		.busy_passes = __atomic_load_n(&w->stats.busy_passes, __ATOMIC_RELAXED),
+		.busy_cycles = __atomic_load_n(&w->stats.busy_cycles, __ATOMIC_RELAXED),
+		.frames = __atomic_load_n(&w->stats.frames, __ATOMIC_RELAXED),
+		.sleeps = __atomic_load_n(&w->stats.sleeps, __ATOMIC_RELAXED),
+	};
+}
+
+bool worker_sleeping(const struct worker *w)
+{
+	return __atomic_load_n(&w->sleeping, __ATOMIC_RELAXED);
+}
+
+int worker_cpu(const struct worker *w)
+{
+	return w->options.cpu;
+}
