@@ -328,6 +328,8 @@ static int read_used(struct fe_ring *q, uint16_t *out_id, uint32_t *bytes)
 	if (q->packed) {
 		id = q->pdesc[q->used_idx].id;
 		*bytes = q->pdesc[q->used_idx].bytes;
+		if (!(q->pdesc[q->used_idx].flags & FE_DESC_WRITE))
+			*bytes = 0; /* virtio 1.2, 2.8.3: means nothing then */
 	} else {
 		id = q->used->ring[q->used_idx % q->num].id;
 		*bytes = q->used->ring[q->used_idx % q->num].bytes;
