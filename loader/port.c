@@ -433,9 +433,9 @@ static void on_dev_ready(void *arg, uint32_t what)
 /* ---- Opening and closing ---- */
 
 /*
- * A frame of a flow takes one lane: the direct lane carries no GSO frames, so it must not be
- * offered UDP segmentation, which shares its flows with plain datagrams. IN_ORDER is for a lane
- * that completes in order.
+ * The frames of a flow take one lane, and the direct lane carries no GSO frames: a guest whose TCP
+ * or UDP goes there is not offered segmentation of it. IN_ORDER is for a lane that completes in
+ * order.
  */
 static uint64_t features_offer(const struct port *port)
 {
@@ -443,6 +443,9 @@ static uint64_t features_offer(const struct port *port)
 
 	if (port->lane != LANE_KERNEL)
 		features &= ~(BIT_OF(VIRTIO_F_IN_ORDER) | BIT_OF(VIRTIO_NET_F_HOST_USO));
+	if (port->tcp_lane == TCP_LANE_DIRECT)
+		features &= ~(BIT_OF(VIRTIO_NET_F_HOST_TSO4) | BIT_OF(VIRTIO_NET_F_HOST_TSO6) |
+			      BIT_OF(VIRTIO_NET_F_HOST_ECN));
 	if (!tap_uso_supported())
 		features &= ~(BIT_OF(VIRTIO_NET_F_HOST_USO) | BIT_OF(VIRTIO_NET_F_GUEST_USO4) |
 			      BIT_OF(VIRTIO_NET_F_GUEST_USO6));

@@ -26,10 +26,10 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
-#include <x86intrin.h>
 
 #include <vxdp/util.h>
 
+#include "cycles.h"
 #include "pair_poll.h"
 
 #define PAIRS_MAX 1024
@@ -194,7 +194,7 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t now = now_ns(), last_frame = now, last_look = now;
-	uint64_t t0 = __rdtsc();
+	uint64_t t0 = cycles_now();
 
 	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
 		unsigned int frames;
@@ -202,7 +202,7 @@ static void *worker_main(void *arg)
 
 		answer_request(w);
 		frames = pass(w, now);
-		t1 = __rdtsc();
+		t1 = cycles_now();
 		stat_add(&w->stats.passes, 1);
 		if (frames) {
 			stat_add(&w->stats.busy_passes, 1);
@@ -219,7 +219,7 @@ static void *worker_main(void *arg)
 			now = now_ns();
 			last_look = now;
 			last_frame = now;
-			t0 = __rdtsc();
+			t0 = cycles_now();
 		} else if (!frames || now - last_look >= LOOK_NS) {
 			look(w, 0);
 			last_look = now;
