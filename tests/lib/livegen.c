@@ -114,7 +114,7 @@ static struct livegen_bpf *load(const struct opts *o)
 /* Runs the program for a part of the frames. Return: how many it was. */
 static uint64_t send_part(const struct opts *o, int prog, const uint8_t *frame, uint64_t left)
 {
-	uint64_t part = o->rate && o->rate < 100000 ? o->rate / 500 + 1 : 4096;
+	uint64_t part = o->rate ? o->rate / 10 + 1 : 4096;
 	struct xdp_md ctx = {.data_end = o->frame};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = o->frame,
 		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .flags = BPF_F_TEST_XDP_LIVE_FRAMES,

@@ -43,6 +43,7 @@ net_up() {
 	on_host ip link add eth0 address $HOST_MAC mtu "$mtu" numrxqueues "$queues" numtxqueues "$queues" \
 		type veth peer name wire0 netns "$NS_WIRE" address $WIRE_MAC mtu "$mtu" \
 		numrxqueues "$queues" numtxqueues "$queues" || return 1
+	on_host ethtool -K eth0 gro on >/dev/null 2>&1
 	on_wire ethtool -K wire0 tx off gro on >/dev/null 2>&1
 	on_host ip addr add $HOST_IP/24 brd + dev eth0
 	on_host ip addr add $HOST_IP6/64 dev eth0 nodad
