@@ -29,12 +29,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "dirty.h"
 #include "ring_internal.h"
 #include "ring_setup.h"
-
-/* vhost/dirty.h */
-struct vu_dirty;
-void vu_dirty_gpa(struct vu_dirty *dirty, uint64_t gpa, uint64_t bytes);
 
 /*
  * Descriptors
@@ -194,6 +191,21 @@ void ring_log_used(const struct vu_ring *r, uint64_t offset, uint64_t bytes)
  * Set-up and end, main thread
  */
 
+/* What a running ring has and a stopped one has not. */
+static void ring_release(struct vu_ring *r)
+{
+	free_ptr(&r->busy);
+	free_ptr(&r->pushed);
+	free_ptr(&r->entries);
+	free_ptr(&r->recovered);
+	free_ptr(&r->recovered_desc);
+	r->n_recovered = r->recovered_at = 0;
+	r->track_split = NULL;
+	r->track_packed = NULL;
+	r->track_pos = &r->track_pos_unused;
+	r->mark = 0;
+}
+
 int vu_ring_new(struct vu_ring **out)
 {
 	struct vu_ring *r = aligned_alloc(64, ALIGN_UP(sizeof(*r), (size_t)64));
@@ -201,6 +213,7 @@ int vu_ring_new(struct vu_ring **out)
 	if (!r)
 		return -ENOMEM;
 	memset(r, 0, sizeof(*r));
+	ring_release(r);
 	r->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (r->call_fd < 0) {
 		int err = -errno;
@@ -217,10 +230,19 @@ void vu_ring_free(struct vu_ring **r)
 	if (!*r)
 		return;
 	close_fd(&(*r)->call_fd);
-	free((*r)->busy);
-	free((*r)->pushed);
+	ring_release(*r);
 	free(*r);
 	*r = NULL;
+}
+
+/* Interrupt the guest whatever it asked for. Never blocks: call_fd_set() saw to that. */
+static bool ring_interrupt(struct vu_ring *r)
+{
+	static const uint64_t one = 1;
+
+	if (!__atomic_load_n(&r->call_real, __ATOMIC_RELAXED))
+		return false;
+	return write(r->call_fd, &one, sizeof(one)) == (ssize_t)sizeof(one);
 }
 
 static bool ring_config_ok(const struct vu_ring_config *c)
@@ -263,32 +285,47 @@ static void ring_configure(struct vu_ring *r, const struct vu_ring_config *c)
 
 int vu_ring_start(struct vu_ring *r, const struct vu_ring_config *config)
 {
-	_cleanup_free_ struct ring_used *pushed = NULL;
-	_cleanup_free_ uint8_t *busy = NULL;
-	int err;
+	int err = -ENOMEM;
 
 	if (!ring_config_ok(config))
 		return -EINVAL;
-	busy = calloc(config->num, sizeof(*busy));
-	pushed = calloc(config->num, sizeof(*pushed));
-	if (!busy || !pushed)
-		return -ENOMEM;
+	ring_release(r);
 	ring_configure(r, config);
+	r->busy = calloc(config->num, sizeof(*r->busy));
+	r->pushed = calloc(config->num, sizeof(*r->pushed));
+	if (!r->busy || !r->pushed)
+		goto fail;
 	err = r->packed ? ring_packed_start(r, config->base) : ring_split_start(r);
+	if (!err)
+		err = ring_take_over(r, config);
 	if (err)
-		return err;
-	r->busy = TAKE_PTR(busy);
-	r->pushed = TAKE_PTR(pushed);
-	r->running = true;
+		goto fail;
+	r->avail_pos_first = r->avail_pos;
+	r->info.n_recovered = r->n_recovered;
+	ring_interrupt(r);
 	return 0;
+fail:
+	ring_release(r);
+	return err;
+}
+
+/* What was recovered and never popped goes back unused: no base could say that it is there. */
+static void ring_return_recovered(struct vu_ring *r)
+{
+	for (; r->recovered_at < r->n_recovered; r->recovered_at++) {
+		const struct ring_recovered *rec = &r->recovered[r->recovered_at];
+
+		r->n_in_flight++;
+		vu_ring_push(r, (struct vu_head){.id = rec->id, .n_slots = rec->n_slots}, 0);
+	}
 }
 
 uint32_t vu_ring_stop(struct vu_ring *r)
 {
+	ring_return_recovered(r);
 	vu_ring_flush(r);
-	free_ptr(&r->busy);
-	free_ptr(&r->pushed);
-	r->running = false;
+	vu_ring_notify(r);
+	ring_release(r);
 	return r->packed ? ring_packed_base(r) : r->used_idx;
 }
 
@@ -296,24 +333,51 @@ void vu_ring_call_fd_set(struct vu_ring *r, int fd)
 {
 	bool real = fd >= 0;
 
-	if (!real)
+	if (real)
+		fcntl(fd, F_SETFL, O_NONBLOCK); /* a full counter must not stop a worker */
+	else
 		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return; /* no descriptor left: the old one stays, at worst it is told too much */
 	__atomic_store_n(&r->call_real, real, __ATOMIC_RELAXED);
 	dup3(fd, r->call_fd, O_CLOEXEC);
 	close(fd);
+	ring_interrupt(r); /* what was used before now may not have been told to this one */
 }
 
 /*
  * The worker's side
  */
 
+static int ring_pop_recovered(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
+			      struct iovec *iov, unsigned int max_iov)
+{
+	unsigned int i;
+
+	for (i = 0; i < max_chains && r->recovered_at < r->n_recovered; i++) {
+		const struct ring_recovered *rec = &r->recovered[r->recovered_at];
+		struct ring_build b = {.iov = iov, .max_iov = max_iov};
+		int err = r->packed ? ring_packed_rebuild(r, rec, &b)
+				    : ring_split_rebuild(r, rec, &b);
+
+		if (err || ring_build_end(r, &b, &chains[i]))
+			break;
+		chains[i].head = (struct vu_head){.id = rec->id, .n_slots = rec->n_slots};
+		iov += b.n_iov;
+		max_iov -= b.n_iov;
+		r->recovered_at++;
+	}
+	r->n_in_flight += i;
+	return i || !r->broken ? (int)i : -EPROTO;
+}
+
 int vu_ring_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
 		struct iovec *iov, unsigned int max_iov)
 {
 	if (unlikely(r->broken))
 		return -EPROTO;
+	if (unlikely(r->recovered_at < r->n_recovered))
+		return ring_pop_recovered(r, chains, max_chains, iov, max_iov);
 	if (r->packed)
 		return ring_packed_pop(r, chains, max_chains, iov, max_iov);
 	return ring_split_pop(r, chains, max_chains, iov, max_iov);
@@ -321,10 +385,15 @@ int vu_ring_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_cha
 
 void vu_ring_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int n)
 {
-	if (r->packed)
-		ring_packed_unpop(r, heads, n);
-	else
-		ring_split_unpop(r, heads, n);
+	r->n_in_flight -= n;
+	while (n-- > 0) {
+		if (r->recovered_at && r->avail_pos == r->avail_pos_first)
+			r->recovered_at--;
+		else if (r->packed)
+			ring_packed_unpop(r, heads[n]);
+		else
+			ring_split_unpop(r, heads[n]);
+	}
 }
 
 void vu_ring_push(struct vu_ring *r, struct vu_head head, uint32_t bytes_written)
@@ -349,17 +418,13 @@ void vu_ring_flush(struct vu_ring *r)
 
 bool vu_ring_notify(struct vu_ring *r)
 {
-	static const uint64_t one = 1;
-
 	if (!r->notify_pending)
 		return false;
 	r->notify_pending = false;
 	full_fence(); /* the used entries before the look at what the guest asked for */
 	if (!(r->packed ? ring_packed_must_notify(r) : ring_split_must_notify(r)))
 		return false;
-	if (!__atomic_load_n(&r->call_real, __ATOMIC_RELAXED))
-		return false;
-	return write(r->call_fd, &one, sizeof(one)) == (ssize_t)sizeof(one);
+	return ring_interrupt(r);
 }
 
 bool vu_ring_kick_arm(struct vu_ring *r)

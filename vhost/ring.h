@@ -111,6 +111,7 @@ struct vu_ring_info {
 	bool in_order; /* IN_ORDER was negotiated: push in the order of pop */
 	int kick_fd;   /* -1: the guest does not kick, poll. For epoll with EPOLLET; never read */
 	struct vu_mem *mem;
+	uint32_t n_recovered; /* buffers taken over from a process that died */
 };
 
 const struct vu_ring_info *vu_ring_info(const struct vu_ring *r);

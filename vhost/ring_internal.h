@@ -14,8 +14,11 @@
 
 #include "../include/vxdp/util.h"
 #include "inflight.h"
+#include "inflight_layout.h"
 #include "mem.h"
 #include "ring.h"
+
+struct vu_ring_config;
 
 #define RING_REASON_BYTES 120
 #define RING_POP_BATCH	  64 /* heads looked at ahead of their descriptors */
@@ -63,6 +66,22 @@ struct ring_used {
 	uint32_t bytes;
 };
 
+/* A buffer our predecessor had popped and not pushed, in the order it popped them. */
+struct ring_recovered {
+	uint64_t counter;
+	uint32_t first; /* packed: of its descriptors in recovered_desc */
+	uint16_t id;
+	uint16_t n_slots;
+	uint16_t entry; /* packed: its first entry of the in-flight state */
+};
+
+/* Packed, with in-flight state: our own copy of what has to be remembered of each entry or id. */
+struct ring_entry {
+	uint16_t next;	/* by entry: next free one, or next of its chain */
+	uint16_t last;	/* by first entry of a chain: its last one */
+	uint16_t of_id; /* by buffer id: first entry of its chain */
+};
+
 struct vu_ring {
 	/* Read for every burst, constant while the ring runs. */
 	struct ring_desc_words *desc;
@@ -91,8 +110,8 @@ struct vu_ring {
 	uint8_t *cache_va;
 
 	/*
-	 * Where we are. Split: avail_pos counts all buffers ever popped, its low 16 bits are the
-	 * next entry of the avail ring. Packed: avail_idx and used_idx are slots of the ring.
+	 * Where we are. avail_pos counts all buffers ever popped; in a split ring its low 16 bits
+	 * are the next entry of the avail ring. Packed: avail_idx and used_idx are slots.
 	 */
 	uint64_t avail_pos;
 	uint16_t avail_seen; /* split: avail->idx as last read */
@@ -104,6 +123,21 @@ struct vu_ring {
 	uint32_t n_in_flight; /* buffers popped and not pushed */
 	uint32_t n_pushed;    /* buffers pushed and not flushed */
 
+	/* In-flight state of either layout; both NULL without. Written, never read back. */
+	struct inflight_split *track_split;
+	struct inflight_packed *track_packed;
+	uint64_t *track_pos; /* split: where avail_pos is noted */
+	struct ring_entry *entries;
+	uint16_t free_head; /* of the free list through entries[].next */
+	uint16_t mark;	    /* packed: see inflight_layout.h; 0 without state */
+
+	/* What comes out of pop first; entries before recovered_at did. */
+	struct ring_recovered *recovered;
+	struct ring_desc *recovered_desc;
+	uint32_t n_recovered;
+	uint32_t recovered_at;
+	uint64_t avail_pos_first; /* avail_pos when the ring started */
+
 	/* Notification of the guest. */
 	bool notify_pending; /* something was flushed since the last vu_ring_notify() */
 	bool signalled_valid;
@@ -112,9 +146,9 @@ struct vu_ring {
 	bool kick_wanted;
 	int call_fd; /* one number for the life of the ring */
 
+	uint64_t track_pos_unused; /* what track_pos points to when nobody wants to know */
 	struct vu_mem *mem;
 	struct vu_ring_info info;
-	bool running;
 	const char *broken; /* NULL, or reason */
 	char reason[RING_REASON_BYTES];
 };
@@ -180,6 +214,56 @@ static inline uint8_t *ring_va(const struct vu_ring *r, uint64_t gpa, uint32_t b
 	return NULL;
 }
 
+/* What the AVAIL and USED flags of an available slot of a packed ring are (virtio 1.2, 2.8.1). */
+static inline uint16_t packed_avail_flags(bool wrap)
+{
+	return wrap ? PACKED_AVAIL : PACKED_USED;
+}
+
+static inline bool packed_is_avail(uint16_t flags, bool wrap)
+{
+	return (flags & (PACKED_AVAIL | PACKED_USED)) == packed_avail_flags(wrap);
+}
+
+static inline uint16_t packed_slot_flags(const struct vu_ring *r, uint16_t slot)
+{
+	return (uint16_t)(guest_load64_acquire(&r->desc[slot].rest) >> 48);
+}
+
+static inline void packed_advance(const struct vu_ring *r, uint16_t *idx, bool *wrap,
+				  unsigned int n)
+{
+	unsigned int next = *idx + n;
+
+	if (next >= r->num) {
+		next -= r->num;
+		*wrap = !*wrap;
+	}
+	*idx = (uint16_t)next;
+}
+
+/** ring_track_heads() - packed: what was taken from or put on the free list counts from now on */
+static inline void ring_track_heads(struct vu_ring *r)
+{
+	union inflight_heads heads = {{.free_head = r->free_head, .old_free_head = r->free_head}};
+
+	WRITE_ONCE(r->track_packed->heads.word, heads.word);
+}
+
+/** ring_track_positions() - packed: note the used position, and where the open flush started */
+static inline void ring_track_positions(struct vu_ring *r, uint16_t old_idx, bool old_wrap)
+{
+	union inflight_positions positions = {{
+		.used_idx = r->used_idx,
+		.old_used_idx = old_idx,
+		.used_wrap = r->used_wrap,
+		.old_used_wrap = old_wrap,
+		.mark = r->mark,
+	}};
+
+	WRITE_ONCE(r->track_packed->positions.word, positions.word);
+}
+
 /* The parts of one chain while they are collected. */
 struct ring_build {
 	struct iovec *iov;
@@ -197,11 +281,15 @@ int ring_table_check(struct vu_ring *r, const struct ring_desc *d);
 int ring_table_load(struct vu_ring *r, uint64_t gpa, struct ring_desc_words *words);
 void ring_log_used(const struct vu_ring *r, uint64_t offset, uint64_t bytes);
 
+/* ring_recover.c */
+int ring_take_over(struct vu_ring *r, const struct vu_ring_config *config);
+
 /* ring_split.c */
 int ring_split_start(struct vu_ring *r);
+int ring_split_rebuild(struct vu_ring *r, const struct ring_recovered *rec, struct ring_build *b);
 int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
 		   struct iovec *iov, unsigned int max_iov);
-void ring_split_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int n);
+void ring_split_unpop(struct vu_ring *r, struct vu_head head);
 void ring_split_flush(struct vu_ring *r);
 bool ring_split_must_notify(struct vu_ring *r);
 bool ring_split_kick_arm(struct vu_ring *r);
@@ -209,9 +297,11 @@ void ring_split_kick_disarm(struct vu_ring *r);
 
 /* ring_packed.c */
 int ring_packed_start(struct vu_ring *r, uint32_t base);
+int ring_packed_rebuild(struct vu_ring *r, const struct ring_recovered *rec, struct ring_build *b);
+void ring_packed_mark(struct vu_ring *r);
 int ring_packed_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
 		    struct iovec *iov, unsigned int max_iov);
-void ring_packed_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int n);
+void ring_packed_unpop(struct vu_ring *r, struct vu_head head);
 void ring_packed_flush(struct vu_ring *r);
 bool ring_packed_must_notify(struct vu_ring *r);
 bool ring_packed_kick_arm(struct vu_ring *r);

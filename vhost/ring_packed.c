@@ -23,20 +23,9 @@ static struct ring_desc packed_desc(uint64_t addr, uint64_t rest)
 	};
 }
 
-/* What the AVAIL and USED flags of an available slot are (2.8.1). */
-static uint16_t packed_avail_flags(bool wrap)
-{
-	return wrap ? PACKED_AVAIL : PACKED_USED;
-}
-
 static uint16_t packed_used_flags(bool wrap)
 {
 	return wrap ? PACKED_AVAIL | PACKED_USED : 0;
-}
-
-static bool packed_is_avail(uint16_t flags, bool wrap)
-{
-	return (flags & (PACKED_AVAIL | PACKED_USED)) == packed_avail_flags(wrap);
 }
 
 /*
@@ -84,6 +73,93 @@ static int packed_table(struct vu_ring *r, struct ring_build *b, const struct ri
 }
 
 /*
+ * The in-flight state
+ */
+
+/* Copy a descriptor to entry @e. It does not count before ring_track_heads(). */
+static inline void packed_track_desc(struct vu_ring *r, uint16_t e, const struct ring_desc *d)
+{
+	struct inflight_desc_packed *at = &r->track_packed->desc[e];
+
+	at->id = d->next;
+	at->flags = d->flags;
+	at->len = d->len;
+	at->addr = d->addr;
+}
+
+/* The next entries of the free list, whose descriptors are copied, are a buffer. */
+static inline void packed_track_chain(struct vu_ring *r, struct vu_head head, uint64_t counter)
+{
+	uint16_t e = r->free_head, last = e;
+	struct inflight_desc_packed *at = &r->track_packed->desc[e];
+	union inflight_entry entry = {
+		{.inflight = 1, .next = r->entries[e].next, .num = head.n_slots}};
+
+	for (unsigned int i = 1; i < head.n_slots; i++)
+		last = r->entries[last].next;
+	entry.last = last;
+	at->entry.word = entry.word;
+	at->counter = counter;
+	r->entries[head.id].of_id = e;
+	r->entries[e].last = last;
+	r->free_head = r->entries[last].next;
+}
+
+/* Put the entries of a buffer back on the free list. */
+static void packed_track_free(struct vu_ring *r, uint16_t id)
+{
+	uint16_t e = r->entries[id].of_id, last = r->entries[e].last;
+
+	r->entries[last].next = r->free_head;
+	WRITE_ONCE(r->track_packed->desc[last].entry.next, r->free_head);
+	r->free_head = e;
+}
+
+/* Before the guest sees the flush: where it started, and what it frees. */
+static void packed_track_flush(struct vu_ring *r, uint16_t old_idx, bool old_wrap)
+{
+	for (unsigned int i = 0; r->entries && i < r->n_pushed; i++)
+		packed_track_free(r, r->pushed[i].id);
+	WRITE_ONCE(r->track_packed->heads.free_head, r->free_head);
+	ring_track_positions(r, old_idx, old_wrap);
+	inflight_order();
+}
+
+/* After: it is over. */
+static void packed_track_flushed(struct vu_ring *r)
+{
+	inflight_order();
+	for (unsigned int i = 0; r->entries && i < r->n_pushed; i++) {
+		uint16_t e = r->entries[r->pushed[i].id].of_id;
+
+		WRITE_ONCE(r->track_packed->desc[e].entry.inflight, 0);
+	}
+	ring_track_heads(r);
+	ring_track_positions(r, r->used_idx, r->used_wrap);
+}
+
+/*
+ * Pop
+ */
+
+static int packed_part(struct vu_ring *r, struct ring_build *b, const struct ring_desc *d)
+{
+	return d->flags & VRING_DESC_F_INDIRECT ? packed_table(r, b, d) : ring_build_part(r, b, d);
+}
+
+/** ring_packed_rebuild() - a recovered buffer: its descriptors are in our notes */
+int ring_packed_rebuild(struct vu_ring *r, const struct ring_recovered *rec, struct ring_build *b)
+{
+	for (unsigned int i = 0; i < rec->n_slots; i++) {
+		int err = packed_part(r, b, &r->recovered_desc[rec->first + i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/*
  * A chain of any shape, starting with @d, which was at slot @pos. The driver made the flags of the
  * first slot visible last, so the others are there. The id is that of the last one (2.8.6).
  */
@@ -91,18 +167,21 @@ static int packed_chain(struct vu_ring *r, struct ring_desc d, unsigned int pos,
 			struct ring_build *b, struct vu_head *head)
 {
 	unsigned int n_max = r->num - r->n_slots_out;
+	uint16_t e = r->free_head;
 
 	for (unsigned int n = 1; n <= n_max; n++) {
 		const struct ring_desc_words *at;
-		int err = d.flags & VRING_DESC_F_INDIRECT ? packed_table(r, b, &d)
-							  : ring_build_part(r, b, &d);
+		int err = packed_part(r, b, &d);
 
 		if (err)
 			return err;
+		if (r->entries)
+			packed_track_desc(r, e, &d);
 		if (!(d.flags & VRING_DESC_F_NEXT)) {
 			*head = (struct vu_head){.id = d.next, .n_slots = (uint16_t)n};
 			return 0;
 		}
+		e = r->entries ? r->entries[e].next : 0;
 		pos = pos + 1 == r->num ? 0 : pos + 1;
 		at = &r->desc[pos];
 		d = packed_desc(guest_load64(&at->addr), guest_load64(&at->rest));
@@ -150,15 +229,34 @@ static int packed_claim(struct vu_ring *r, struct vu_head head)
 	return 0;
 }
 
-static void packed_advance(const struct vu_ring *r, uint16_t *idx, bool *wrap, unsigned int n)
+/* One buffer, if one is there. 1, 0, -ENOSPC or -EPROTO. */
+static inline int packed_pop_one(struct vu_ring *r, struct vu_chain *chain, struct iovec *iov,
+				 unsigned int max_iov, uint64_t counter)
 {
-	unsigned int next = *idx + n;
+	const struct ring_desc_words *at = &r->desc[r->avail_idx];
+	uint64_t rest = guest_load64_acquire(&at->rest);
+	struct ring_desc d;
+	int err;
 
-	if (next >= r->num) {
-		next -= r->num;
-		*wrap = !*wrap;
+	if (!packed_is_avail((uint16_t)(rest >> 48), r->avail_wrap))
+		return 0;
+	d = packed_desc(guest_load64(&at->addr), rest);
+	if (likely(packed_pop_simple(r, &d, chain, iov))) {
+		if (r->entries)
+			packed_track_desc(r, r->free_head, &d);
+	} else {
+		err = packed_pop_any(r, &d, chain, iov, max_iov);
+		if (err)
+			return err;
 	}
-	*idx = (uint16_t)next;
+	err = packed_claim(r, chain->head);
+	if (err)
+		return err;
+	if (r->entries)
+		packed_track_chain(r, chain->head, counter);
+	r->n_slots_out += chain->head.n_slots;
+	packed_advance(r, &r->avail_idx, &r->avail_wrap, chain->head.n_slots);
+	return 1;
 }
 
 int ring_packed_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
@@ -168,39 +266,39 @@ int ring_packed_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max
 	unsigned int i;
 
 	for (i = 0; i < max_chains && iov < iov_end && r->n_slots_out < r->num; i++) {
-		const struct ring_desc_words *at = &r->desc[r->avail_idx];
-		uint64_t rest = guest_load64_acquire(&at->rest);
-		struct ring_desc d;
-
-		if (!packed_is_avail((uint16_t)(rest >> 48), r->avail_wrap))
-			break;
-		d = packed_desc(guest_load64(&at->addr), rest);
-		if (unlikely(!packed_pop_simple(r, &d, &chains[i], iov)) &&
-		    packed_pop_any(r, &d, &chains[i], iov, (unsigned int)(iov_end - iov)))
-			break;
-		if (packed_claim(r, chains[i].head))
+		if (packed_pop_one(r, &chains[i], iov, (unsigned int)(iov_end - iov),
+				   r->avail_pos + i) <= 0)
 			break;
 		iov += chains[i].n_iov;
-		r->n_slots_out += chains[i].head.n_slots;
-		packed_advance(r, &r->avail_idx, &r->avail_wrap, chains[i].head.n_slots);
 	}
+	if (r->entries && i)
+		ring_track_heads(r);
+	r->avail_pos += i;
 	r->n_in_flight += i;
 	return i || !r->broken ? (int)i : -EPROTO;
 }
 
-void ring_packed_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int n)
+void ring_packed_unpop(struct vu_ring *r, struct vu_head head)
 {
-	for (unsigned int i = n; i-- > 0;) {
-		r->busy[heads[i].id] = 0;
-		r->n_slots_out -= heads[i].n_slots;
-		if (r->avail_idx < heads[i].n_slots) {
-			r->avail_idx = (uint16_t)(r->avail_idx + r->num);
-			r->avail_wrap = !r->avail_wrap;
-		}
-		r->avail_idx = (uint16_t)(r->avail_idx - heads[i].n_slots);
+	r->busy[head.id] = 0;
+	r->avail_pos--;
+	r->n_slots_out -= head.n_slots;
+	if (r->avail_idx < head.n_slots) {
+		r->avail_idx = (uint16_t)(r->avail_idx + r->num);
+		r->avail_wrap = !r->avail_wrap;
 	}
-	r->n_in_flight -= n;
+	r->avail_idx = (uint16_t)(r->avail_idx - head.n_slots);
+	if (!r->entries)
+		return;
+	packed_track_free(r, head.id);
+	inflight_order();
+	ring_track_heads(r);
+	WRITE_ONCE(r->track_packed->desc[r->free_head].entry.inflight, 0);
 }
+
+/*
+ * Push and notification
+ */
 
 static uint64_t packed_used_word(const struct ring_used *u, bool wrap)
 {
@@ -214,27 +312,42 @@ static void packed_log_slot(const struct vu_ring *r, unsigned int slot)
 	ring_log_used(r, slot * sizeof(*r->desc), sizeof(*r->desc));
 }
 
-/* All slots but the first, whose flags show the others, then that one (2.8.8). */
+/* The slots behind the first one. The driver does not look at them before that one is used. */
+static void packed_write_behind(struct vu_ring *r, uint16_t idx, bool wrap)
+{
+	for (unsigned int i = 1; i < r->n_pushed; i++) {
+		packed_advance(r, &idx, &wrap, r->pushed[i - 1].n_slots);
+		guest_store64(&r->desc[idx].rest, packed_used_word(&r->pushed[i], wrap));
+		packed_log_slot(r, idx);
+	}
+}
+
+/*
+ * First all slots but the first, whose flags show the others, then that one (2.8.8). With IN_ORDER
+ * a transmit ring needs only the last buffer's, at the place of the first (2.8.9).
+ */
 void ring_packed_flush(struct vu_ring *r)
 {
-	struct ring_used first = r->pushed[r->one_used ? r->n_pushed - 1 : 0];
 	uint16_t first_idx = r->used_idx;
 	bool first_wrap = r->used_wrap;
+	unsigned int n_slots = 0;
 
 	for (unsigned int i = 0; i < r->n_pushed; i++) {
-		const struct ring_used *u = &r->pushed[i];
-
-		if (i && !r->one_used) {
-			guest_store64(&r->desc[r->used_idx].rest,
-				      packed_used_word(u, r->used_wrap));
-			packed_log_slot(r, r->used_idx);
-		}
-		r->busy[u->id] = 0;
-		r->n_slots_out -= u->n_slots;
-		packed_advance(r, &r->used_idx, &r->used_wrap, u->n_slots);
+		r->busy[r->pushed[i].id] = 0;
+		n_slots += r->pushed[i].n_slots;
 	}
-	guest_store64_release(&r->desc[first_idx].rest, packed_used_word(&first, first_wrap));
+	r->n_slots_out -= n_slots;
+	packed_advance(r, &r->used_idx, &r->used_wrap, n_slots);
+	if (r->track_packed)
+		packed_track_flush(r, first_idx, first_wrap);
+	if (!r->one_used)
+		packed_write_behind(r, first_idx, first_wrap);
+	guest_store64_release(
+		&r->desc[first_idx].rest,
+		packed_used_word(&r->pushed[r->one_used ? r->n_pushed - 1 : 0], first_wrap));
 	packed_log_slot(r, first_idx);
+	if (r->track_packed)
+		packed_track_flushed(r);
 }
 
 bool ring_packed_must_notify(struct vu_ring *r)
@@ -260,7 +373,7 @@ bool ring_packed_must_notify(struct vu_ring *r)
 
 static void packed_event_set(struct vu_ring *r, uint32_t flags)
 {
-	guest_store32(&r->device_event->word, flags << 16);
+	guest_store32(&r->device_event->word, flags << 16 | r->mark);
 	vu_mem_dirty(r->mem, r->device_event, sizeof(*r->device_event));
 }
 
@@ -277,4 +390,10 @@ bool ring_packed_kick_arm(struct vu_ring *r)
 void ring_packed_kick_disarm(struct vu_ring *r)
 {
 	packed_event_set(r, VRING_PACKED_EVENT_FLAG_DISABLE);
+}
+
+/** ring_packed_mark() - put our mark into the event area, kicks wanted */
+void ring_packed_mark(struct vu_ring *r)
+{
+	packed_event_set(r, VRING_PACKED_EVENT_FLAG_ENABLE);
 }

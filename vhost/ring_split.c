@@ -107,16 +107,17 @@ static int split_chain(struct vu_ring *r, uint16_t head, struct ring_build *b)
 static int split_available(struct vu_ring *r, unsigned int wanted)
 {
 	uint16_t n = (uint16_t)(r->avail_seen - (uint16_t)r->avail_pos);
+	unsigned int n_out;
 	uint16_t idx;
 
 	if (n >= wanted)
 		return (int)wanted;
 	idx = guest_load16_acquire(&r->avail->idx);
 	n = (uint16_t)(idx - (uint16_t)r->avail_pos);
-	if (unlikely(n + r->n_in_flight + r->n_pushed > r->num))
-		return ring_break(r, "available index %u with %u popped and %u out, ring of %u",
-				  idx, (uint16_t)r->avail_pos, r->n_in_flight + r->n_pushed,
-				  r->num);
+	n_out = r->n_in_flight + r->n_pushed + r->n_recovered - r->recovered_at;
+	if (unlikely(n + n_out > r->num))
+		return ring_break(r, "available index %u after %u with %u out, ring of %u", idx,
+				  (uint16_t)r->avail_pos, n_out, r->num);
 	r->avail_seen = idx;
 	return (int)MIN((unsigned int)n, wanted);
 }
@@ -166,6 +167,20 @@ static inline bool split_pop_simple(const struct vu_ring *r, uint16_t head, stru
 	return true;
 }
 
+/** ring_split_rebuild() - a recovered buffer is still in the descriptor table */
+int ring_split_rebuild(struct vu_ring *r, const struct ring_recovered *rec, struct ring_build *b)
+{
+	return split_chain(r, rec->id, b);
+}
+
+static inline void split_track_pop(struct vu_ring *r, uint16_t head, uint64_t counter)
+{
+	struct inflight_desc_split *d = &r->track_split->desc[head];
+
+	WRITE_ONCE(d->counter, counter);
+	WRITE_ONCE(d->inflight, 1);
+}
+
 static int split_pop_batch(struct vu_ring *r, const uint16_t *heads, unsigned int n,
 			   struct vu_chain *chains, struct iovec **iov, const struct iovec *iov_end)
 {
@@ -184,8 +199,11 @@ static int split_pop_batch(struct vu_ring *r, const uint16_t *heads, unsigned in
 		chains[i].head = (struct vu_head){.id = head, .n_slots = 1};
 		*iov += chains[i].n_iov;
 		r->busy[head] = 1;
+		if (r->track_split)
+			split_track_pop(r, head, r->avail_pos + i);
 	}
 	r->avail_pos += i;
+	*r->track_pos = r->avail_pos;
 	r->n_in_flight += i;
 	return (int)i;
 }
@@ -212,12 +230,13 @@ int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_
 	return done || !r->broken ? (int)done : -EPROTO;
 }
 
-void ring_split_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int n)
+void ring_split_unpop(struct vu_ring *r, struct vu_head head)
 {
-	for (unsigned int i = n; i-- > 0;)
-		r->busy[heads[i].id] = 0;
-	r->avail_pos -= n;
-	r->n_in_flight -= n;
+	r->busy[head.id] = 0;
+	if (r->track_split)
+		WRITE_ONCE(r->track_split->desc[head.id].inflight, 0);
+	r->avail_pos--;
+	*r->track_pos = r->avail_pos;
 }
 
 static void split_log_entries(const struct vu_ring *r, uint16_t first, unsigned int n)
@@ -229,6 +248,31 @@ static void split_log_entries(const struct vu_ring *r, uint16_t first, unsigned 
 		ring_log_used(r, sizeof(*r->used), 8ull * (n - tail));
 }
 
+/* Before the guest sees the flush: which buffers are in it. */
+static void split_track_flush(struct vu_ring *r, unsigned int n)
+{
+	struct inflight_split *s = r->track_split;
+	uint16_t last = r->pushed[0].id;
+
+	for (unsigned int i = 1; i < n; i++) {
+		WRITE_ONCE(s->desc[r->pushed[i].id].next, last);
+		last = r->pushed[i].id;
+	}
+	WRITE_ONCE(s->last_batch_head, last);
+	inflight_order();
+}
+
+/* After: they are not in flight any more. */
+static void split_track_flushed(struct vu_ring *r, unsigned int n)
+{
+	struct inflight_split *s = r->track_split;
+
+	inflight_order();
+	for (unsigned int i = 0; i < n; i++)
+		WRITE_ONCE(s->desc[r->pushed[i].id].inflight, 0);
+	WRITE_ONCE(s->used_idx, r->used_idx);
+}
+
 void ring_split_flush(struct vu_ring *r)
 {
 	uint16_t mask = split_mask(r), first = r->used_idx & mask;
@@ -237,6 +281,8 @@ void ring_split_flush(struct vu_ring *r)
 	unsigned int i = r->one_used ? n - 1 : 0;
 	unsigned int at = first;
 
+	if (r->track_split)
+		split_track_flush(r, n);
 	for (; i < n; i++, at++) {
 		const struct ring_used *u = &r->pushed[i];
 
@@ -247,6 +293,8 @@ void ring_split_flush(struct vu_ring *r)
 	split_log_entries(r, first, n);
 	r->used_idx = (uint16_t)(r->used_idx + n);
 	guest_store16_release(&r->used->idx, r->used_idx);
+	if (r->track_split)
+		split_track_flushed(r, n);
 	ring_log_used(r, offsetof(struct ring_split_used, idx), sizeof(uint16_t));
 }
 
