@@ -138,22 +138,20 @@ void rundir_unlock(const char *nic, int *fd)
 	close_fd(fd);
 }
 
-static int is_nic(const struct dirent *entry)
+int rundir_clear(const char *nic)
 {
-	return rundir_nic_valid(entry->d_name);
-}
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *dir = NULL;
+	int n = 0;
 
-json_t *rundir_nics(void)
-{
-	json_t *names = json_array();
-	struct dirent **entries;
-	int n = scandir(rundir_root(), &entries, is_nic, alphasort);
-
-	for (int i = 0; i < n; i++) {
-		json_array_append_new(names, json_string(entries[i]->d_name));
-		free(entries[i]);
+	if (!rundir_path(path, sizeof(path), nic, NULL))
+		dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, LOCK_NAME) && !unlinkat(dirfd(dir), entry->d_name, 0))
+			n++;
 	}
-	if (n >= 0)
-		free(entries);
-	return names;
+	if (dir)
+		closedir(dir);
+	return n;
 }

@@ -8,7 +8,6 @@
 #ifndef VXDP_LOADER_RUNDIR_H
 #define VXDP_LOADER_RUNDIR_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -39,7 +38,7 @@ int rundir_lock(const char *nic, struct vx_error *error, int *fd);
 /** rundir_unlock() - remove the directory if it is empty but for the lock, and let go of it */
 void rundir_unlock(const char *nic, int *fd);
 
-/** rundir_nics() - names of the NICs that have a directory, sorted; a new array, or NULL */
-json_t *rundir_nics(void);
+/** rundir_clear() - as holder of the lock, remove the files a killed process left. How many. */
+int rundir_clear(const char *nic);
 
 #endif /* VXDP_LOADER_RUNDIR_H */

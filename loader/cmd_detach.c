@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vxdp detach: ask the NIC's process to let go of a port or of everything; where none runs any
+ * more, do what it could not do.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "ask.h"
+#include "attach_args.h"
+#include "bpf.h"
+#include "commands.h"
+#include "nic.h"
+#include "out.h"
+#include "rundir.h"
+#include "vxdp/util.h"
+
+#define RETRIES	 600 /* of RETRY_NS each, for a process that is ending */
+#define RETRY_NS 50000000
+
+struct detach_args {
+	bool if_exists;
+};
+
+static const struct opt options[] = {
+	OPT("if-exists", 0, FLAG, offsetof(struct detach_args, if_exists), NULL,
+	    "succeed if there is nothing to detach"),
+	OPT_END,
+};
+
+static const struct detach_args defaults = {0};
+
+static void print_text(const json_t *result)
+{
+	const char *nic = out_str(result, "nic"), *port = out_str(result, "port");
+
+	if (*port)
+		out_text("%s: port %s detached\n", nic, port);
+	else if (json_is_true(json_object_get(result, "cleaned")))
+		out_text("%s: cleaned up after a process that was killed\n", nic);
+	else
+		out_text("%s: detached\n", nic);
+}
+
+static void print(const char *nic, const char *port, bool cleaned)
+{
+	json_auto_t *result =
+		json_pack("{s:s,s:s*,s:b}", "nic", nic, "port", port, "cleaned", cleaned);
+
+	out_result(result, print_text);
+}
+
+/* Get the lock, waiting for a process that is on its way out. */
+static int wait_for_lock(const char *nic, int *lock_fd, struct vx_error *error)
+{
+	const struct timespec pause = {.tv_nsec = RETRY_NS};
+	int err = -EBUSY;
+
+	for (int i = 0; i < RETRIES && err == -EBUSY; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		err = rundir_lock(nic, error, lock_fd);
+	}
+	return err;
+}
+
+/* Return: number of things that had to be removed, or -errno. */
+static int clean_up(const char *nic, struct vx_error *error)
+{
+	int lock_fd = -1, programs, settings = 0, files = 0;
+	int err = wait_for_lock(nic, &lock_fd, error);
+
+	if (err)
+		return err;
+	programs = vxdp_bpf_cleanup(nic, error);
+	if (programs >= 0)
+		settings = nic_cleanup(nic, error);
+	if (programs >= 0 && settings >= 0)
+		files = rundir_clear(nic);
+	rundir_unlock(nic, &lock_fd);
+	if (programs < 0)
+		return programs;
+	return settings < 0 ? settings : programs + settings + files;
+}
+
+/* A socket may be named by a relative path, which only means something here. */
+static int detach_port(const char *nic, const char *port, struct vx_error *error)
+{
+	char path[PATH_MAX];
+	bool runs;
+	int err;
+
+	if (strchr(port, '/')) {
+		err = attach_absolute(port, path, sizeof(path));
+		if (err)
+			return vx_fail_errno(error, err, "%s", port);
+		port = path;
+	}
+	err = ask_process(nic, "detach", port, error, NULL, &runs);
+	if (!runs && err == -ENOENT) {
+		vx_fail(error, err, "no vxdp process runs for %s", nic);
+		vx_hint(error, "vxdp detach %s cleans up what one may have left", nic);
+	}
+	if (!err)
+		print(nic, port, false);
+	return err;
+}
+
+static int detach_all(const char *nic, struct vx_error *error)
+{
+	bool runs;
+	int err = ask_process(nic, "detach", NULL, error, NULL, &runs), n;
+
+	if (!runs && err != -ENOENT)
+		return err;
+	if (runs && err && err != -ECONNRESET && err != -EPIPE) /* it may have gone by itself */
+		return err;
+	n = clean_up(nic, error);
+	if (n < 0)
+		return n;
+	if (!runs && !n)
+		return vx_fail(error, -ENOENT, "%s is not attached", nic);
+	print(nic, NULL, !runs);
+	return 0;
+}
+
+static int run(const void *parsed, const struct operands *operands, struct vx_error *error)
+{
+	const struct detach_args *args = parsed;
+	const char *nic = operands->v[0];
+	int err = ask_nic_arg(nic, error);
+
+	if (err)
+		return err;
+	err = operands->n > 1 ? detach_port(nic, operands->v[1], error) : detach_all(nic, error);
+	if (err && args->if_exists && error->code == VX_NOT_FOUND) {
+		print(nic, operands->n > 1 ? operands->v[1] : NULL, false);
+		return 0;
+	}
+	return err;
+}
+
+const struct command cmd_detach = {
+	.name = "detach",
+	.operands = "NIC [PORT|SOCK]",
+	.summary = "take a port, or everything, off NIC and put NIC back as it was",
+	.opts = options,
+	.defaults = &defaults,
+	.args_bytes = sizeof(defaults),
+	.n_operands_min = 1,
+	.n_operands_max = 2,
+	.run = run,
+};

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vxdp status: what is attached, how it is served, and why so. The text shows nothing that the
+ * JSON does not have.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ask.h"
+#include "commands.h"
+#include "out.h"
+#include "vxdp/util.h"
+
+#define RING_SIZE_GOOD 1024 /* QEMU's default of 256 limits the rate */
+#define MIB	       (1024 * 1024)
+
+static const char *plural(unsigned long long n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* "MRG_RXBUF CSUM ..." in lines that fit a terminal. */
+static void print_words(const char *title, const json_t *words)
+{
+	const int width_max = 90;
+	int width = 0;
+	const json_t *word;
+	size_t i;
+
+	json_array_foreach((json_t *)words, i, word)
+	{
+		if (!width || width + (int)json_string_length(word) > width_max) {
+			out_text("%s%-14s", width ? "\n" : "", width ? "" : title);
+			width = 14;
+		}
+		out_text(" %s", json_string_value(word));
+		width += json_string_length(word) + 1;
+	}
+	if (width)
+		out_text("\n");
+}
+
+static void print_memory(const json_t *memory)
+{
+	if (!out_uint(memory, "regions"))
+		return;
+	out_text("    memory     %llu MiB in %llu region%s, %llu MiB pinned, %llu MiB of kernel "
+		 "memory for it\n",
+		 out_uint(memory, "bytes") / MIB, out_uint(memory, "regions"),
+		 plural(out_uint(memory, "regions")), out_uint(memory, "pinned_bytes") / MIB,
+		 out_uint(memory, "kernel_bytes") / MIB);
+}
+
+static void print_queues(const json_t *queues)
+{
+	const json_t *queue, *nic_queue;
+	bool small = false;
+	size_t i;
+
+	json_array_foreach((json_t *)queues, i, queue)
+	{
+		out_text("    queue %-4llu rx ring %llu, tx ring %llu%s", out_uint(queue, "pair"),
+			 out_uint(queue, "rx_size"), out_uint(queue, "tx_size"),
+			 json_is_false(json_object_get(queue, "enabled")) ? ", off" : "");
+		nic_queue = json_object_get(queue, "nic_queue");
+		if (json_is_integer(nic_queue) && json_integer_value(nic_queue) >= 0)
+			out_text(", NIC queue %llu", out_uint(queue, "nic_queue"));
+		out_text("\n");
+		small |= out_uint(queue, "rx_size") && out_uint(queue, "rx_size") < RING_SIZE_GOOD;
+	}
+	if (small)
+		out_text(
+			"    hint       larger rings carry more: rx_queue_size=%d,tx_queue_size=%d "
+			"on QEMU's virtio-net device\n",
+			RING_SIZE_GOOD, RING_SIZE_GOOD);
+}
+
+static void print_port(const json_t *port)
+{
+	const char *why = out_str(port, "lane_reason"), *socket = out_str(port, "socket");
+	unsigned long long pairs = out_uint(port, "queue_pairs");
+
+	out_text("  %s: %s, lane %s%s", out_str(port, "name"), out_str(port, "state"),
+		 out_str(port, "lane"),
+		 json_is_true(json_object_get(port, "zerocopy")) ? " (zero copy)" : "");
+	if (pairs)
+		out_text(", %llu %s queue pair%s", pairs, out_str(port, "ring"), plural(pairs));
+	out_text("\n");
+	if (*why)
+		out_text("    why        %s\n", why);
+	if (*socket)
+		out_text("    socket     %s (%s), %llu connection%s so far\n", socket,
+			 out_str(port, "role"), out_uint(port, "connects"),
+			 plural(out_uint(port, "connects")));
+	if (*out_str(port, "tap"))
+		out_text("    tap        %s, MTU %llu\n", out_str(port, "tap"),
+			 out_uint(port, "mtu"));
+	print_memory(json_object_get(port, "memory"));
+	print_queues(json_object_get(port, "queues"));
+	print_words("    features  ", json_object_get(port, "features"));
+	print_words("    protocol  ", json_object_get(port, "protocol_features"));
+}
+
+static void print_worker(size_t i, const json_t *worker)
+{
+	const json_t *cpu = json_object_get(worker, "cpu");
+	char where[32] = "any CPU";
+
+	if (json_is_integer(cpu) && json_integer_value(cpu) >= 0)
+		snprintf(where, sizeof(where), "CPU %llu", out_uint(worker, "cpu"));
+	out_text("  worker %zu: %s on %s, %llu frames at %.0f cycles each, slept %llu times\n", i,
+		 out_str(worker, "state"), where, out_uint(worker, "frames"),
+		 json_number_value(json_object_get(worker, "cycles_per_frame")),
+		 out_uint(worker, "sleeps"));
+}
+
+static void print_nic(const json_t *status)
+{
+	unsigned long long pid = out_uint(status, "pid");
+	const json_t *ports = json_object_get(status, "ports"), *entry;
+	size_t i;
+
+	out_text("%s: %s XDP, ", out_str(status, "nic"), out_str(status, "xdp"));
+	if (pid)
+		out_text("process %llu, vxdp %s\n", pid, out_str(status, "version"));
+	else
+		out_text("no process: it was killed (vxdp detach %s cleans up)\n",
+			 out_str(status, "nic"));
+	json_array_foreach((json_t *)ports, i, entry) print_port(entry);
+	if (!json_array_size(ports))
+		out_text("  no ports\n");
+	json_array_foreach(json_object_get(status, "workers"), i, entry) print_worker(i, entry);
+}
+
+static void print_all(const json_t *document)
+{
+	const json_t *nics = json_object_get(document, "nics"), *status;
+	size_t i;
+
+	json_array_foreach((json_t *)nics, i, status) print_nic(status);
+	if (!json_array_size(nics))
+		out_text("nothing is attached; vxdp attach NIC --vm SOCK puts a guest on a wire\n");
+}
+
+static int run_all(struct vx_error *error)
+{
+	json_auto_t *names = ask_nics();
+	json_auto_t *document = json_pack("{s:[]}", "nics");
+	json_t *name, *status;
+	size_t i;
+	int err;
+
+	json_array_foreach(names, i, name)
+	{
+		err = ask_status(json_string_value(name), error, &status);
+		if (!err)
+			json_array_append_new(json_object_get(document, "nics"), status);
+		else if (err != -ENOENT) /* it went away while we looked */
+			return err;
+	}
+	out_result(document, print_all);
+	return 0;
+}
+
+static int run(const void *args, const struct operands *operands, struct vx_error *error)
+{
+	json_auto_t *status = NULL;
+	int err;
+
+	if (!operands->n)
+		return run_all(error);
+	err = ask_nic_arg(operands->v[0], error);
+	if (!err)
+		err = ask_status(operands->v[0], error, &status);
+	if (!err)
+		out_result(status, print_nic);
+	return err;
+}
+
+const struct command cmd_status = {
+	.name = "status",
+	.operands = "[NIC]",
+	.summary = "show what is attached and which lane each port got, and why",
+	.n_operands_max = 1,
+	.run = run,
+};
