@@ -39,10 +39,10 @@ guest_start() {
 	if [ -n "${VXDP_TEST_KVM:-}" ]; then
 		q+=(-accel kvm -cpu host)
 	else
-		q+=(-accel tcg,thread=multi -cpu max)
+		q+=(-accel "tcg,thread=multi" -cpu max)
 	fi
 	guest_memory q "$mem" "$back" "$regions"
-	q+=(-device virtio-serial-pci,max_ports=16)
+	q+=(-device "virtio-serial-pci,max_ports=16")
 	local i
 	for ((i = 1; i <= GUEST_PORTS; i++)); do
 		q+=(-chardev "socket,id=port$i,path=$dir/port$i,server=on,wait=off"

@@ -25,7 +25,9 @@ unset LAB_BOUNDED
 . "$ROOT/tests/lib/guest.sh"
 
 VXDP=${VXDP:-$ROOT/build/vxdp}
+# shellcheck disable=SC2034 # for the tests
 TRAFFIC=$ROOT/build/tests/lib/traffic
+# shellcheck disable=SC2034
 LIVEGEN=$ROOT/build/tests/lib/livegen
 VXDP_PID=
 
@@ -48,6 +50,7 @@ lab_end() {
 	if [ -n "$VXDP_PID" ]; then
 		vxdp_stop || vxdp_kill9
 	fi
+	# shellcheck disable=SC2046 # one word a process
 	[ -n "$(jobs -p)" ] && kill $(jobs -p) 2>/dev/null
 	[ -n "${NS_HOST:-}" ] && kill_in_ns "$NS_HOST"
 	[ -n "${NS_WIRE:-}" ] && kill_in_ns "$NS_WIRE"
@@ -65,6 +68,7 @@ lab_end() {
 kill_in_ns() {
 	local pids
 	pids=$(ip netns pids "$1" 2>/dev/null)
+	# shellcheck disable=SC2086 # one word a process
 	[ -n "$pids" ] && kill -KILL $pids 2>/dev/null
 	return 0
 }
