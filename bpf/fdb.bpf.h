@@ -80,6 +80,25 @@ static __always_inline void fdb_learn(struct vxdp_config *cfg, const struct vxdp
 		entry->last_seen_ns = now;
 }
 
+/* What vxdp_fdb_refresh is called with; in loader/pins_fdb.c too. */
+struct fdb_refresh {
+	struct vxdp_fdb_key key;
+	__u32 port;
+	__u32 pad;
+};
+
+/* Return: 1 if the address is known on that port. */
+static __always_inline int fdb_refresh(const struct vxdp_fdb_key *request_key, __u32 port)
+{
+	struct vxdp_fdb_key key = *request_key;
+	struct vxdp_fdb_entry *entry = bpf_map_lookup_elem(&fdb, &key);
+
+	if (!entry || entry->port != port)
+		return 0;
+	entry->last_seen_ns = bpf_ktime_get_ns();
+	return 1;
+}
+
 /* Port @key is behind, or VXDP_PORT_NONE. */
 static __always_inline __u32 fdb_port(const struct vxdp_config *cfg, const struct vxdp_fdb_key *key)
 {

@@ -292,5 +292,15 @@ int vxdp_tap_steering(struct __sk_buff *skb)
 	return flow_hash(skb);
 }
 
+/*
+ * Called by the tool about once a second for each flow that its fast lanes carry, which the other
+ * programs do not see. Done here since only here it cannot undo a move that happens meanwhile.
+ */
+SEC("syscall")
+int vxdp_fdb_refresh(struct fdb_refresh *request)
+{
+	return fdb_refresh(&request->key, request->port);
+}
+
 char LICENSE[] SEC("license")
 = "Dual BSD/GPL";

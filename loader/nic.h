@@ -32,6 +32,7 @@ struct nic_info {
 	bool up; /* administratively */
 	bool carrier;
 	bool loopback;
+	bool ethernet;
 	char kind[16];	       /* rtnetlink's: "veth", "bond", "vlan"; "" for hardware */
 	char master[IFNAMSIZ]; /* bridge or bond it is a leg of, or "" */
 	char driver[32];       /* or "" */

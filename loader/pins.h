@@ -35,9 +35,17 @@ struct vxdp_pins {
 #define VXDP_PIN_FD(name) int name;
 	VXDP_PINNED_MAPS(VXDP_PIN_FD)
 #undef VXDP_PIN_FD
-	volatile struct vxdp_config *mapped_config; /* shared with the BPF programs */
+	struct vxdp_config *mapped_config; /* shared with the BPF programs; READ_ONCE() */
+	int refresh_prog;		   /* vxdp_fdb_refresh of bpf/vxdp.bpf.c; -1: not loaded */
 	bool writable;
 };
+
+#define VXDP_PINS_NONE                                                                             \
+	(struct vxdp_pins)                                                                         \
+	{                                                                                          \
+		VXDP_PINNED_MAPS(VXDP_PIN_NONE).refresh_prog = -1                                  \
+	}
+#define VXDP_PIN_NONE(name) .name = -1,
 
 /** vxdp_bpffs() - $VXDP_BPFFS or its default */
 const char *vxdp_bpffs(void);
@@ -52,6 +60,9 @@ int vxdp_pins_path(char *path, size_t bytes, const char *nic, const char *map);
  * Return: 0; -ENOENT if nothing is pinned; -EPROTO if another version of vxdp pinned it; -errno.
  */
 int vxdp_pins_open(const char *nic, bool writable, struct vxdp_pins *out, struct vx_error *error);
+
+/** vxdp_pins_map() - make pins->mapped_config of pins->config. Return: 0 or -errno. */
+int vxdp_pins_map(struct vxdp_pins *pins);
 
 /** vxdp_pins_close() - close the descriptors; what is pinned stays */
 void vxdp_pins_close(struct vxdp_pins *pins);
@@ -73,7 +84,10 @@ int vxdp_fdb_get(const struct vxdp_pins *pins, const struct vxdp_fdb_key *key,
 int vxdp_fdb_set(const struct vxdp_pins *pins, const struct vxdp_fdb_key *key, uint16_t port,
 		 uint16_t flags);
 
-/** vxdp_fdb_refresh() - say that @key was seen just now on its port. Return: 0, -ENOENT, -errno. */
+/**
+ * vxdp_fdb_refresh() - @key was seen just now on @port; for the running vxdp only
+ * Return: 0; -ENOENT if the address is not, or no longer, known there; -errno.
+ */
 int vxdp_fdb_refresh(const struct vxdp_pins *pins, const struct vxdp_fdb_key *key, uint16_t port);
 
 /** vxdp_fdb_del() - remove an address. Return: 0, -ENOENT or -errno. */

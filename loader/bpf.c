@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * bpf.c - the BPF programs of one NIC, from loading to removal.
+ *
+ * Theory of operation
+ *
+ * The object is opened several times from the same bytes. The first, "main", holds the TC, steering
+ * and syscall programs and makes (or takes over) the maps; the XDP program is loaded from further
+ * copies which share its maps, since libxdp may load it as another type and each attempt to attach
+ * spoils the copy (see xdp.c).
+ *
+ *	order of building             undone in reverse by vxdp_bpf_close()
+ *	bpffs mounted                 (stays: others use it)
+ *	maps made or adopted, pinned  unpinned
+ *	XDP attached                  detached
+ *	clsact and TC filters         filters detached; clsact too if we added it and nobody else is
+ *	                              there (STATE_CLSACT in the state file)
+ *
+ * After kill -9 all of it stays: the host's traffic and tap ports go on. The successor takes the
+ * maps over, with the addresses learnt, and replaces the programs.
+ */
+#include "bpf.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <limits.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <vxdp/log.h>
+#include <vxdp/util.h>
+
+#include "bpf_elf.h"
+#include "bpf_log.h"
+#include "nic.h"
+#include "state.h"
+#include "tc.h"
+#include "xdp.h"
+
+#define XDP_PROG "vxdp_uplink_xdp"
+
+struct vxdp_bpf {
+	struct nic_info nic;
+	struct bpf_object *object;
+	struct vxdp_pins pins; /* descriptors are duplicates of the object's */
+	struct xdp_attached xdp;
+	bool pinned;
+	bool tc_attached;
+	bool xdp_attached;
+};
+
+static const char *const map_names[] = {
+#define MAP_NAME(name) #name,
+	VXDP_PINNED_MAPS(MAP_NAME)
+#undef MAP_NAME
+};
+
+/* bpffs */
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+static int bpffs_mount(struct vx_error *error)
+{
+	const char *root = vxdp_bpffs();
+
+	if (is_bpffs(root))
+		return 0;
+	if (mkdir(root, 0755) && errno != EEXIST)
+		return vx_fail_errno(error, -errno, "cannot make %s", root);
+	if (mount("bpf", root, "bpf", 0, "mode=0700"))
+		return vx_fail_errno(error, -errno, "cannot mount bpffs at %s", root);
+	log_info("bpffs mounted at %s", root);
+	return 0;
+}
+
+static int make_pin_dir(const char *nic, struct vx_error *error)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/vxdp", vxdp_bpffs());
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return vx_fail_errno(error, -errno, "cannot make %s", path);
+	vxdp_pins_path(path, sizeof(path), nic, NULL);
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return vx_fail_errno(error, -errno, "cannot make %s", path);
+	return 0;
+}
+
+/* Return: number of pins removed. */
+static int unpin_all(const char *nic)
+{
+	char path[PATH_MAX];
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(map_names); i++) {
+		if (!vxdp_pins_path(path, sizeof(path), nic, map_names[i]) && !unlink(path))
+			n++;
+	}
+	if (!vxdp_pins_path(path, sizeof(path), nic, NULL))
+		rmdir(path);
+	snprintf(path, sizeof(path), "%s/vxdp", vxdp_bpffs());
+	rmdir(path);
+	return n;
+}
+
+/* Maps: taken over, or new */
+
+static bool layout_matches(const struct bpf_map *map, int fd)
+{
+	struct bpf_map_info info = {};
+	uint32_t bytes = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &bytes) && info.type == bpf_map__type(map) &&
+	       info.key_size == bpf_map__key_size(map) &&
+	       info.value_size == bpf_map__value_size(map) &&
+	       info.max_entries == bpf_map__max_entries(map) &&
+	       info.map_flags == bpf_map__map_flags(map);
+}
+
+static int reuse_one(struct bpf_object *object, const char *nic, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+	int err = vxdp_pins_path(path, sizeof(path), nic, name);
+
+	if (err)
+		return err;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	if (!layout_matches(map, fd))
+		return -EPROTO;
+	return bpf_map__reuse_fd(map, fd);
+}
+
+/* Return: 0 if every map of a predecessor fits and is now the object's; -ENOENT; -EPROTO. */
+static int reuse_all(struct bpf_object *object, const char *nic)
+{
+	struct vxdp_pins pins;
+	int err = vxdp_pins_open(nic, false, &pins, NULL);
+
+	if (err)
+		return err;
+	vxdp_pins_close(&pins);
+	for (size_t i = 0; i < ARRAY_SIZE(map_names) && !err; i++)
+		err = reuse_one(object, nic, map_names[i]);
+	return err;
+}
+
+/* In the main object everything but the XDP program is loaded, in an XDP object only that. */
+static int open_object(bool main_object, struct bpf_object **out)
+{
+	struct bpf_program *prog;
+	struct bpf_object *object;
+	int err = bpf_elf_open(&object);
+
+	if (err)
+		return err;
+	bpf_object__for_each_program(prog, object)
+	{
+		bool is_xdp = !strcmp(bpf_program__name(prog), XDP_PROG);
+
+		bpf_program__set_autoload(prog, is_xdp != main_object);
+	}
+	*out = object;
+	return 0;
+}
+
+/* Names and owners of a predecessor's ports stay; its taps and sockets died with it. */
+static void forget_runtime(const struct vxdp_pins *pins)
+{
+	struct vxdp_port port;
+	struct vxdp_queue nobody = {};
+
+	for (uint32_t id = VXDP_PORT_FIRST; id < VXDP_PORTS_MAX; id++) {
+		if (vxdp_port_get(pins, id, &port) || port.kind != VXDP_KIND_VM)
+			continue;
+		bpf_map_delete_elem(pins->port_by_ifindex, &port.ifindex);
+		port.ifindex = 0;
+		port.flags = 0;
+		vxdp_port_set(pins, id, &port);
+	}
+	for (uint32_t i = 0; i < VXDP_NIC_QUEUES_MAX; i++)
+		bpf_map_update_elem(pins->queues, &i, &nobody, BPF_ANY);
+}
+
+static int take_pins(struct vxdp_bpf *bpf)
+{
+	struct bpf_program *refresh;
+
+	bpf->pins.writable = true;
+#define TAKE_PIN(name)                                                                             \
+	bpf->pins.name = dup(bpf_map__fd(bpf_object__find_map_by_name(bpf->object, #name)));       \
+	if (bpf->pins.name < 0)                                                                    \
+		return -errno;
+	VXDP_PINNED_MAPS(TAKE_PIN)
+#undef TAKE_PIN
+	refresh = bpf_object__find_program_by_name(bpf->object, "vxdp_fdb_refresh");
+	bpf->pins.refresh_prog = dup(bpf_program__fd(refresh));
+	if (bpf->pins.refresh_prog < 0)
+		return -errno;
+	return vxdp_pins_map(&bpf->pins);
+}
+
+static int load_main(struct vxdp_bpf *bpf, bool *adopted, struct vx_error *error)
+{
+	const char *nic = bpf->nic.name;
+	int err;
+
+	err = open_object(true, &bpf->object);
+	if (err)
+		return vx_fail_errno(error, err, "cannot read the BPF programs");
+	err = reuse_all(bpf->object, nic);
+	*adopted = !err;
+	if (err && err != -ENOENT)
+		log_warn("%s: maps of another version of vxdp are pinned, they are replaced", nic);
+	if (err) {
+		/* Some maps may be taken over by now: start from a fresh object. */
+		unpin_all(nic);
+		bpf_object__close(bpf->object);
+		bpf->object = NULL;
+		err = open_object(true, &bpf->object);
+		if (err)
+			return vx_fail_errno(error, err, "cannot read the BPF programs");
+	}
+	err = bpf_object__load(bpf->object);
+	if (err) {
+		vx_fail_errno(error, err, "cannot load the BPF programs");
+		if (err == -EPERM || err == -EACCES)
+			vx_hint(error, "run it as root");
+		else
+			vx_hint(error, "vxdp needs Linux 6.1 or newer; -v shows what was refused");
+		return err;
+	}
+	err = take_pins(bpf);
+	return err ? vx_fail_errno(error, err, "cannot use the BPF maps") : 0;
+}
+
+static int pin_maps(struct vxdp_bpf *bpf, struct vx_error *error)
+{
+	char path[PATH_MAX];
+	int err = make_pin_dir(bpf->nic.name, error);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < ARRAY_SIZE(map_names); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(bpf->object, map_names[i]);
+
+		vxdp_pins_path(path, sizeof(path), bpf->nic.name, map_names[i]);
+		if (bpf_obj_pin(bpf_map__fd(map), path))
+			return vx_fail_errno(error, -errno, "cannot pin %s", path);
+	}
+	return 0;
+}
+
+static int set_up_maps(struct vxdp_bpf *bpf, struct vx_error *error)
+{
+	struct vxdp_config *config = bpf->pins.mapped_config;
+	struct vxdp_port uplink = {.ifindex = bpf->nic.ifindex,
+				   .kind = VXDP_KIND_UPLINK,
+				   .flags = VXDP_PORT_UP,
+				   .name = "uplink"};
+	struct vxdp_port host = {.ifindex = bpf->nic.ifindex,
+				 .kind = VXDP_KIND_HOST,
+				 .flags = VXDP_PORT_UP,
+				 .name = "host"};
+	int err;
+
+	config->abi_version = VXDP_ABI_VERSION;
+	config->uplink_ifindex = bpf->nic.ifindex;
+	memcpy(config->host_mac, bpf->nic.mac, sizeof(config->host_mac));
+	err = vxdp_port_set(&bpf->pins, VXDP_PORT_UPLINK, &uplink);
+	if (!err)
+		err = vxdp_port_set(&bpf->pins, VXDP_PORT_HOST, &host);
+	return err ? vx_fail_errno(error, err, "cannot fill the BPF maps") : 0;
+}
+
+static int open_maps(struct vxdp_bpf *bpf, struct vx_error *error)
+{
+	bool adopted = false;
+	int err = load_main(bpf, &adopted, error);
+
+	if (err)
+		return err;
+	bpf->pinned = !adopted; /* until this opening succeeds they stay their owner's */
+	if (adopted) {
+		log_info("%s: the maps of a killed vxdp are taken over", bpf->nic.name);
+		forget_runtime(&bpf->pins);
+	} else {
+		err = pin_maps(bpf, error);
+	}
+	return err ? err : set_up_maps(bpf, error);
+}
+
+/* Programs */
+
+static int program_fd(const struct vxdp_bpf *bpf, const char *name)
+{
+	const struct bpf_program *prog = bpf_object__find_program_by_name(bpf->object, name);
+
+	return prog ? bpf_program__fd(prog) : -ENOENT;
+}
+
+static int open_xdp_object(void *arg, struct bpf_object **out)
+{
+	const struct vxdp_bpf *bpf = arg;
+	struct bpf_object *object;
+	struct bpf_map *map;
+	int err = open_object(false, &object);
+
+	if (err)
+		return err;
+	bpf_object__for_each_map(map, object)
+	{
+		const struct bpf_map *shared =
+			bpf_object__find_map_by_name(bpf->object, bpf_map__name(map));
+
+		err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
+		if (err) {
+			bpf_object__close(object);
+			return err;
+		}
+	}
+	*out = object;
+	return 0;
+}
+
+static int attach_xdp(struct vxdp_bpf *bpf, enum vxdp_xdp_mode mode, struct vx_error *error)
+{
+	int err = xdp_attach(bpf->nic.name, bpf->nic.ifindex, mode, open_xdp_object, bpf, &bpf->xdp,
+			     error);
+
+	if (err)
+		return err;
+	bpf->xdp_attached = true;
+	bpf->pins.mapped_config->generic_xdp = bpf->xdp.mode == VXDP_XDP_SKB;
+	return 0;
+}
+
+static int fail_tc(const char *nic, int err, struct vx_error *error)
+{
+	vx_fail_errno(error, err, "cannot attach the TC programs to %s", nic);
+	if (err == -EBUSY)
+		vx_hint(error, "a filter of another program has the same priority and handle: see "
+			       "`tc filter show dev NIC ingress` and `... egress`");
+	return err;
+}
+
+/* The note comes first: a qdisc that is noted and missing does no harm. */
+static int add_clsact(struct vxdp_bpf *bpf)
+{
+	bool noted = state_noted(bpf->nic.name, bpf->nic.ifindex, STATE_CLSACT);
+	int added, err;
+
+	err = state_note(bpf->nic.name, bpf->nic.ifindex, STATE_CLSACT);
+	if (err)
+		return err;
+	added = tc_qdisc_add(bpf->nic.ifindex);
+	if (added <= 0 && !noted)
+		state_forget(bpf->nic.name, bpf->nic.ifindex, STATE_CLSACT);
+	return added < 0 ? added : 0;
+}
+
+static int attach_tc(struct vxdp_bpf *bpf, struct vx_error *error)
+{
+	unsigned int ifindex = bpf->nic.ifindex;
+	int err = add_clsact(bpf);
+
+	bpf->tc_attached = true;
+	if (!err)
+		err = tc_attach(ifindex, BPF_TC_INGRESS, program_fd(bpf, "vxdp_uplink_ingress"));
+	if (!err)
+		err = tc_attach(ifindex, BPF_TC_EGRESS, program_fd(bpf, "vxdp_uplink_egress"));
+	return err ? fail_tc(bpf->nic.name, err, error) : 0;
+}
+
+/* Return: number of things removed. */
+static int detach_tc(const struct nic_info *nic)
+{
+	int n = 0;
+
+	n += tc_detach(nic->ifindex, BPF_TC_INGRESS) > 0;
+	n += tc_detach(nic->ifindex, BPF_TC_EGRESS) > 0;
+	if (state_noted(nic->name, nic->ifindex, STATE_CLSACT)) {
+		n += tc_qdisc_del(nic->ifindex) > 0;
+		state_forget(nic->name, nic->ifindex, STATE_CLSACT);
+	}
+	return n;
+}
+
+int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struct vx_error *error)
+{
+	struct vxdp_bpf *bpf = calloc(1, sizeof(*bpf));
+	int err;
+
+	if (!bpf)
+		return vx_fail_errno(error, -ENOMEM, "cannot attach to %s", opts->nic);
+	bpf->pins = VXDP_PINS_NONE;
+	bpf_log_init();
+	err = nic_info_get(opts->nic, &bpf->nic, error);
+	if (!err)
+		err = bpffs_mount(error);
+	if (!err)
+		err = open_maps(bpf, error);
+	if (!err)
+		err = attach_xdp(bpf, opts->mode, error);
+	if (!err)
+		err = attach_tc(bpf, error);
+	if (err) {
+		vxdp_bpf_close(&bpf);
+		return err;
+	}
+	bpf->pinned = true;
+	*out = bpf;
+	return 0;
+}
+
+void vxdp_bpf_close(struct vxdp_bpf **bpf)
+{
+	if (!*bpf)
+		return;
+	if ((*bpf)->tc_attached)
+		detach_tc(&(*bpf)->nic);
+	if ((*bpf)->xdp_attached)
+		xdp_detach((*bpf)->nic.ifindex);
+	if ((*bpf)->pinned)
+		unpin_all((*bpf)->nic.name);
+	vxdp_pins_close(&(*bpf)->pins);
+	bpf_object__close((*bpf)->object);
+	free(TAKE_PTR(*bpf));
+}
+
+const struct vxdp_pins *vxdp_bpf_pins(const struct vxdp_bpf *bpf)
+{
+	return &bpf->pins;
+}
+
+enum vxdp_xdp_mode vxdp_bpf_xdp_mode(const struct vxdp_bpf *bpf)
+{
+	return bpf->xdp.mode;
+}
+
+const char *vxdp_bpf_xdp_why(const struct vxdp_bpf *bpf)
+{
+	return bpf->xdp.why;
+}
+
+int vxdp_bpf_steering_fd(const struct vxdp_bpf *bpf)
+{
+	return program_fd(bpf, "vxdp_tap_steering");
+}
+
+int vxdp_bpf_program_fd(const struct vxdp_bpf *bpf, const char *name)
+{
+	return program_fd(bpf, name);
+}
+
+int vxdp_bpf_tap_attach(struct vxdp_bpf *bpf, unsigned int ifindex, struct vx_error *error)
+{
+	int err = tc_qdisc_add(ifindex);
+
+	if (err >= 0)
+		err = tc_attach(ifindex, BPF_TC_INGRESS, program_fd(bpf, "vxdp_tap_ingress"));
+	return err < 0 ? vx_fail_errno(error, err, "cannot attach the TC program to a tap") : 0;
+}
+
+void vxdp_bpf_tap_detach(struct vxdp_bpf *bpf, unsigned int ifindex)
+{
+	tc_detach(ifindex, BPF_TC_INGRESS);
+	tc_qdisc_del(ifindex);
+}
+
+void vxdp_bpf_mac_changed(struct vxdp_bpf *bpf, const uint8_t mac[6])
+{
+	memcpy(bpf->pins.mapped_config->host_mac, mac, 6);
+	vxdp_generation_bump(&bpf->pins);
+}
+
+int vxdp_bpf_cleanup(const char *nic, struct vx_error *error)
+{
+	struct nic_info info;
+	int n = 0, err;
+
+	bpf_log_init();
+	err = nic_info_get(nic, &info, NULL);
+	if (!err) {
+		n += detach_tc(&info);
+		err = xdp_detach(info.ifindex);
+		if (err < 0)
+			return vx_fail_errno(error, err, "cannot detach XDP from %s", nic);
+		n += err;
+	}
+	return n + unpin_all(nic);
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nic.c - what vxdp changes on a NIC, and what happens to it.
+ *
+ * Theory of operation
+ *
+ * The guests' addresses are not the NIC's, so it has to be promiscuous: by a packet socket's
+ * membership, which the kernel takes back whenever the process ends. The two offloads are
+ * different: nobody would turn them on again after kill -9. Each one's former state is in the state
+ * file before it is changed, and is taken out after it was put back.
+ *
+ * Receive VLAN offload would take the tag out of the frame before XDP sees it; LRO would merge
+ * frames that are to be forwarded as they came.
+ */
+#include "nic.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <vxdp/log.h>
+#include <vxdp/util.h>
+
+#include "ethtool.h"
+#include "netlink.h"
+#include "nic_link.h"
+#include "state.h"
+
+#define WATCH_BUFFER (16 * 1024)
+
+struct nic {
+	struct nic_info info;
+	struct nic_events events;
+	void *owner;
+	int promisc_fd;
+	int watch_fd;
+	bool gone;
+};
+
+/* Offloads that are off while attached: the name in the state file, and ethtool's. */
+static const struct {
+	const char *state;
+	const char *feature;
+} offloads[] = {
+	{STATE_RXVLAN, ETHTOOL_RXVLAN},
+	{STATE_LRO, ETHTOOL_LRO},
+};
+
+static int offload_off(const struct nic_info *info, const char *state, const char *feature)
+{
+	struct ethtool_feature now;
+	int err = ethtool_feature_get(info->name, feature, &now);
+
+	if (err || !now.on || now.fixed)
+		return 0;
+	err = state_note(info->name, info->ifindex, state);
+	if (err)
+		return err;
+	err = ethtool_feature_set(info->name, feature, false);
+	if (!err)
+		return 0;
+	log_warn("%s: cannot turn %s off: %s", info->name, feature, strerror(-err));
+	state_forget(info->name, info->ifindex, state);
+	return 0;
+}
+
+/* Return: number of offloads put back. */
+static int offloads_restore(const char *name, unsigned int ifindex)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(offloads); i++) {
+		int err;
+
+		if (!state_noted(name, ifindex, offloads[i].state))
+			continue;
+		err = ethtool_feature_set(name, offloads[i].feature, true);
+		if (err)
+			log_warn("%s: cannot turn %s on again: %s", name, offloads[i].feature,
+				 strerror(-err));
+		state_forget(name, ifindex, offloads[i].state);
+		n++;
+	}
+	return n;
+}
+
+static int promisc_open(unsigned int ifindex)
+{
+	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	struct packet_mreq promisc = {.mr_ifindex = (int)ifindex, .mr_type = PACKET_MR_PROMISC};
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc, sizeof(promisc)))
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+static int watch_open(void)
+{
+	_cleanup_close_ int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+static int prepare(struct nic *nic, struct vx_error *error)
+{
+	const char *name = nic->info.name;
+	int err;
+
+	nic->watch_fd = watch_open();
+	if (nic->watch_fd < 0)
+		return vx_fail_errno(error, nic->watch_fd, "cannot watch %s", name);
+	nic->promisc_fd = promisc_open(nic->info.ifindex);
+	if (nic->promisc_fd < 0)
+		return vx_fail_errno(error, nic->promisc_fd, "cannot make %s promiscuous", name);
+	for (size_t i = 0; i < ARRAY_SIZE(offloads); i++) {
+		err = offload_off(&nic->info, offloads[i].state, offloads[i].feature);
+		if (err)
+			return vx_fail_errno(error, err, "cannot note the state of %s", name);
+	}
+	return nic_info_get(name, &nic->info, error);
+}
+
+int nic_open(const char *name, const struct nic_events *events, void *owner, struct nic **out,
+	     struct vx_error *error)
+{
+	struct nic *nic = calloc(1, sizeof(*nic));
+	int err;
+
+	if (!nic)
+		return vx_fail_errno(error, -ENOMEM, "cannot prepare %s", name);
+	nic->promisc_fd = nic->watch_fd = -1;
+	nic->owner = owner;
+	if (events)
+		nic->events = *events;
+	err = nic_info_get(name, &nic->info, error);
+	if (!err)
+		err = nic_usable(&nic->info, error);
+	if (!err)
+		err = prepare(nic, error);
+	if (err)
+		nic_close(&nic);
+	else
+		*out = nic;
+	return err;
+}
+
+void nic_close(struct nic **nic)
+{
+	if (!*nic)
+		return;
+	if (!(*nic)->gone)
+		offloads_restore((*nic)->info.name, (*nic)->info.ifindex);
+	close_fd(&(*nic)->promisc_fd);
+	close_fd(&(*nic)->watch_fd);
+	free(TAKE_PTR(*nic));
+}
+
+const struct nic_info *nic_info(const struct nic *nic)
+{
+	return &nic->info;
+}
+
+bool nic_reads_vlans(const struct nic *nic)
+{
+	return !nic->info.rxvlan;
+}
+
+int nic_watch_fd(const struct nic *nic)
+{
+	return nic->watch_fd;
+}
+
+static void take_gone(struct nic *nic)
+{
+	if (nic->gone)
+		return;
+	nic->gone = true;
+	if (nic->events.gone)
+		nic->events.gone(nic->owner);
+}
+
+static void take_change(struct nic *nic, const struct nlmsghdr *message)
+{
+	const struct nic_info old = nic->info;
+
+	nic_info_from_link(&nic->info, message);
+	if ((old.up != nic->info.up || old.carrier != nic->info.carrier) && nic->events.link)
+		nic->events.link(nic->owner, nic->info.up, nic->info.carrier);
+	if (memcmp(old.mac, nic->info.mac, sizeof(old.mac)) && nic->events.mac)
+		nic->events.mac(nic->owner, nic->info.mac);
+	if (old.mtu != nic->info.mtu && nic->events.mtu)
+		nic->events.mtu(nic->owner, nic->info.mtu);
+}
+
+/*
+ * A bridge says RTM_DELLINK of a family of its own when the NIC leaves it: only AF_UNSPEC means
+ * the NIC itself.
+ */
+static void take_link(struct nic *nic, const struct nlmsghdr *message)
+{
+	const struct ifinfomsg *link = NLMSG_DATA(message);
+
+	if ((unsigned int)link->ifi_index != nic->info.ifindex || link->ifi_family != AF_UNSPEC)
+		return;
+	if (message->nlmsg_type == RTM_DELLINK)
+		take_gone(nic);
+	else if (message->nlmsg_type == RTM_NEWLINK && !nic->gone)
+		take_change(nic, message);
+}
+
+static void take_answer_link(void *arg, const struct nlmsghdr *message)
+{
+	take_link(arg, message);
+}
+
+/* The socket's queue overflowed and messages are lost: ask how things are now. */
+static void look_again(struct nic *nic)
+{
+	struct netlink_request request;
+	struct ifinfomsg *link;
+	int err;
+
+	link = netlink_init(&request, RTM_GETLINK, 0, sizeof(*link));
+	link->ifi_index = (int)nic->info.ifindex;
+	err = netlink_ask(NETLINK_ROUTE, &request, take_answer_link, nic);
+	if (err == -ENODEV)
+		take_gone(nic);
+}
+
+void nic_watch_dispatch(struct nic *nic)
+{
+	uint8_t buffer[WATCH_BUFFER] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct nlmsghdr *message;
+	ssize_t n;
+
+	for (;;) {
+		n = recv(nic->watch_fd, buffer, sizeof(buffer), 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == ENOBUFS)
+			look_again(nic);
+		if (n < 0)
+			return;
+		for (message = (void *)buffer; NLMSG_OK(message, n);
+		     message = NLMSG_NEXT(message, n))
+			take_link(nic, message);
+	}
+}
+
+int nic_cleanup(const char *name, struct vx_error *error)
+{
+	struct nic_info info;
+	int err = nic_info_get(name, &info, error);
+
+	return err ? err : offloads_restore(name, info.ifindex);
+}

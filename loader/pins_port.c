@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * pins_port.c - ports, queues, sockets and counters from user space.
+ *
+ * A port's id stays with its name: when a vxdp is killed its ports' entries lose their ifindex and
+ * keep their name, and the successor gives the same id to the port of that name. So what the FDB
+ * and the counters say of an id stays true.
+ */
+#include "pins.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include <vxdp/util.h>
+
+static int read_port(const struct vxdp_pins *pins, uint32_t id, struct vxdp_port *port)
+{
+	return bpf_map_lookup_elem(pins->ports, &id, port) ? -errno : 0;
+}
+
+static int write_port(const struct vxdp_pins *pins, uint32_t id, const struct vxdp_port *port)
+{
+	int err = bpf_map_update_elem(pins->ports, &id, port, BPF_ANY) ? -errno : 0;
+
+	vxdp_generation_bump(pins);
+	return err;
+}
+
+int vxdp_port_get(const struct vxdp_pins *pins, uint32_t id, struct vxdp_port *port)
+{
+	int err = read_port(pins, id, port);
+
+	if (err)
+		return err;
+	return port->ifindex ? 0 : -ENOENT;
+}
+
+static int clear_stats(const struct vxdp_pins *pins, uint32_t id)
+{
+	int n_cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ struct vxdp_port_stats *zero = NULL;
+
+	if (n_cpus < 0)
+		return n_cpus;
+	zero = calloc(n_cpus, sizeof(*zero));
+	if (!zero)
+		return -ENOMEM;
+	return bpf_map_update_elem(pins->stats, &id, zero, BPF_ANY) ? -errno : 0;
+}
+
+/* How well an id suits the port @name; 0: it is taken. */
+static int suits(const struct vxdp_port *port, const char *name)
+{
+	if (port->ifindex)
+		return 0;
+	if (!strncmp(port->name, name, sizeof(port->name) - 1))
+		return 3;
+	return port->name[0] ? 1 : 2;
+}
+
+int vxdp_port_id(const struct vxdp_pins *pins, const char *name, uint32_t *id)
+{
+	struct vxdp_port port;
+	uint32_t best = 0;
+	int best_suits = 0, s;
+
+	for (uint32_t i = VXDP_PORT_FIRST; i < VXDP_PORTS_MAX; i++) {
+		if (read_port(pins, i, &port))
+			continue;
+		s = suits(&port, name);
+		if (s > best_suits) {
+			best_suits = s;
+			best = i;
+		}
+	}
+	if (!best_suits)
+		return -ENOSPC;
+	if (best_suits == 1)
+		vxdp_port_clear(pins, best);
+	*id = best;
+	return 0;
+}
+
+static void set_ports_end(const struct vxdp_pins *pins)
+{
+	struct vxdp_port port;
+	uint32_t end = VXDP_PORT_FIRST;
+
+	for (uint32_t id = VXDP_PORT_FIRST; id < VXDP_PORTS_MAX; id++) {
+		if (!vxdp_port_get(pins, id, &port))
+			end = id + 1;
+	}
+	WRITE_ONCE(pins->mapped_config->n_ports_end, end);
+}
+
+int vxdp_port_set(const struct vxdp_pins *pins, uint32_t id, const struct vxdp_port *port)
+{
+	struct vxdp_port old;
+	int err = read_port(pins, id, &old);
+
+	if (err)
+		return err;
+	if (old.ifindex && old.ifindex != port->ifindex)
+		bpf_map_delete_elem(pins->port_by_ifindex, &old.ifindex);
+	err = write_port(pins, id, port);
+	if (!err && port->ifindex && id >= VXDP_PORT_FIRST &&
+	    bpf_map_update_elem(pins->port_by_ifindex, &port->ifindex, &id, BPF_ANY))
+		err = -errno;
+	set_ports_end(pins);
+	return err;
+}
+
+int vxdp_port_flags(const struct vxdp_pins *pins, uint32_t id, uint16_t set, uint16_t clear)
+{
+	struct vxdp_port port;
+	int err = read_port(pins, id, &port);
+
+	if (err)
+		return err;
+	port.flags = (port.flags & ~clear) | set;
+	return write_port(pins, id, &port);
+}
+
+int vxdp_port_clear(const struct vxdp_pins *pins, uint32_t id)
+{
+	struct vxdp_port nothing = {};
+	struct vxdp_queue queue;
+	int err;
+
+	for (uint32_t i = 0; i < VXDP_NIC_QUEUES_MAX; i++) {
+		if (!bpf_map_lookup_elem(pins->queues, &i, &queue) && queue.owner == id)
+			vxdp_queue_owner_set(pins, i, VXDP_PORT_NONE);
+	}
+	err = vxdp_port_set(pins, id, &nothing);
+	vxdp_fdb_flush(pins, id, true);
+	clear_stats(pins, id);
+	return err;
+}
+
+int vxdp_queue_owner_set(const struct vxdp_pins *pins, uint32_t queue, uint32_t port)
+{
+	struct vxdp_queue entry = {.owner = port};
+	int err = bpf_map_update_elem(pins->queues, &queue, &entry, BPF_ANY) ? -errno : 0;
+
+	vxdp_generation_bump(pins);
+	return err;
+}
+
+int vxdp_xsk_set(const struct vxdp_pins *pins, uint32_t queue, int xsk_fd)
+{
+	return bpf_map_update_elem(pins->xsks, &queue, &xsk_fd, BPF_ANY) ? -errno : 0;
+}
+
+int vxdp_xsk_clear(const struct vxdp_pins *pins, uint32_t queue)
+{
+	if (bpf_map_delete_elem(pins->xsks, &queue) && errno != ENOENT)
+		return -errno;
+	return 0;
+}
+
+int vxdp_stats_get(const struct vxdp_pins *pins, uint32_t port, struct vxdp_port_stats *sum)
+{
+	_cleanup_free_ struct vxdp_port_stats *per_cpu = NULL;
+	int n_cpus = libbpf_num_possible_cpus();
+
+	if (n_cpus < 0)
+		return n_cpus;
+	per_cpu = calloc(n_cpus, sizeof(*per_cpu));
+	if (!per_cpu)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(pins->stats, &port, per_cpu))
+		return -errno;
+	memset(sum, 0, sizeof(*sum));
+	for (int cpu = 0; cpu < n_cpus; cpu++) {
+#define SUM_COUNTER(NAME, name, is_drop, text)                                                     \
+	sum->name.packets += per_cpu[cpu].name.packets;                                            \
+	sum->name.bytes += per_cpu[cpu].name.bytes;
+		VXDP_VERDICTS(SUM_COUNTER)
+#undef SUM_COUNTER
+	}
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * xdp.h - our XDP program on a NIC, beside those of others where the kernel can do that.
+ */
+#ifndef VXDP_LOADER_XDP_H
+#define VXDP_LOADER_XDP_H
+
+#include <bpf/libbpf.h>
+
+#include "bpf.h"
+
+/**
+ * xdp_object_fn - open an object with the XDP program, ready to load
+ *
+ * Each attempt to attach needs a fresh one: a program that was loaded for libxdp's dispatcher is
+ * of another type than one that is attached alone.
+ */
+typedef int (*xdp_object_fn)(void *arg, struct bpf_object **out);
+
+struct xdp_attached {
+	enum vxdp_xdp_mode mode; /* native or skb */
+	char why[256];		 /* one sentence on why this mode, and beside whom */
+};
+
+/**
+ * xdp_attach() - attach in the wanted mode, in place of what a predecessor left
+ * Return: 0; -EBUSY beside a program that is not ours; -EOPNOTSUPP; -errno.
+ */
+int xdp_attach(const char *nic, unsigned int ifindex, enum vxdp_xdp_mode wanted, xdp_object_fn open,
+	       void *arg, struct xdp_attached *attached, struct vx_error *error);
+
+/** xdp_detach() - take ours off. Return: 1 if it was there, 0 if not, -errno. */
+int xdp_detach(unsigned int ifindex);
+
+#endif /* VXDP_LOADER_XDP_H */
