@@ -65,7 +65,7 @@ bool vu_dirty_covers(const struct vu_dirty *d, uint64_t gpa_end)
 	return !gpa_end || (gpa_end - 1) / VU_LOG_PAGE_BYTES / 8 < d->map.bytes;
 }
 
-void vu_dirty_mark(struct vu_dirty *d, uint64_t gpa, uint64_t bytes)
+void vu_dirty_gpa(struct vu_dirty *d, uint64_t gpa, uint64_t bytes)
 {
 	uint64_t page, last, end;
 

@@ -37,9 +37,9 @@ void vu_dirty_event_set(struct vu_dirty *d, int fd);
 bool vu_dirty_covers(const struct vu_dirty *d, uint64_t gpa_end);
 
 /**
- * vu_dirty_mark() - [gpa, gpa + bytes) was written. For any thread; pages beyond the log are
+ * vu_dirty_gpa() - [gpa, gpa + bytes) was written. For any thread; pages beyond the log are
  * ignored.
  */
-void vu_dirty_mark(struct vu_dirty *d, uint64_t gpa, uint64_t bytes);
+void vu_dirty_gpa(struct vu_dirty *d, uint64_t gpa, uint64_t bytes);
 
 #endif /* VHOST_DIRTY_H */

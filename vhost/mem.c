@@ -302,7 +302,7 @@ void vu_mem_dirty_slow(const struct vu_mem *mem, const void *va, size_t bytes)
 
 		if (offset >= r->bytes)
 			continue;
-		vu_dirty_mark(mem->dirty, r->gpa + offset, MIN(bytes, r->bytes - offset));
+		vu_dirty_gpa(mem->dirty, r->gpa + offset, MIN(bytes, r->bytes - offset));
 		return;
 	}
 }
