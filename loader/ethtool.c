@@ -5,6 +5,7 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -32,27 +33,32 @@ static int ethtool_ioctl(const char *nic, void *command)
 /* Number of a feature: its place in the kernel's list of names. */
 static int feature_index(const char *nic, const char *name)
 {
-	struct {
+	union {
 		struct ethtool_sset_info info;
-		__u32 length;
-	} sset = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ULL << ETH_SS_FEATURES}};
+		uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(__u32)];
+	} sset = {.room = {0}};
 	_cleanup_free_ struct ethtool_gstrings *names = NULL;
-	int err = ethtool_ioctl(nic, &sset);
+	__u32 n;
+	int err;
 
+	sset.info.cmd = ETHTOOL_GSSET_INFO;
+	sset.info.sset_mask = 1ULL << ETH_SS_FEATURES;
+	err = ethtool_ioctl(nic, &sset);
 	if (err < 0)
 		return err;
-	if (!sset.info.sset_mask || sset.length > FEATURES_MAX)
+	n = sset.info.data[0];
+	if (!sset.info.sset_mask || n > FEATURES_MAX)
 		return -EOPNOTSUPP;
-	names = calloc(1, sizeof(*names) + (size_t)sset.length * ETH_GSTRING_LEN);
+	names = calloc(1, sizeof(*names) + (size_t)n * ETH_GSTRING_LEN);
 	if (!names)
 		return -ENOMEM;
 	names->cmd = ETHTOOL_GSTRINGS;
 	names->string_set = ETH_SS_FEATURES;
-	names->len = sset.length;
+	names->len = n;
 	err = ethtool_ioctl(nic, names);
 	if (err < 0)
 		return err;
-	for (__u32 i = 0; i < MIN(names->len, sset.length); i++) {
+	for (__u32 i = 0; i < MIN(names->len, n); i++) {
 		if (!strncmp((char *)names->data + i * ETH_GSTRING_LEN, name, ETH_GSTRING_LEN))
 			return (int)i;
 	}
@@ -60,12 +66,13 @@ static int feature_index(const char *nic, const char *name)
 }
 
 /* State of all features; head.size is how many blocks of 32 this kernel has. */
-struct features {
+union features {
 	struct ethtool_gfeatures head;
-	struct ethtool_get_features_block block[BLOCKS_MAX];
+	uint8_t room[sizeof(struct ethtool_gfeatures) +
+		     BLOCKS_MAX * sizeof(struct ethtool_get_features_block)];
 };
 
-static int features_get(const char *nic, struct features *features)
+static int features_get(const char *nic, union features *features)
 {
 	int err;
 
@@ -82,7 +89,7 @@ int ethtool_feature_get(const char *nic, const char *name, struct ethtool_featur
 {
 	const struct ethtool_get_features_block *block;
 	int i = feature_index(nic, name);
-	struct features features;
+	union features features;
 	int err;
 
 	if (i < 0)
@@ -90,7 +97,7 @@ int ethtool_feature_get(const char *nic, const char *name, struct ethtool_featur
 	err = features_get(nic, &features);
 	if (err)
 		return err;
-	block = &features.block[i / 32];
+	block = &features.head.features[i / 32];
 	feature->on = block->active >> (i % 32) & 1;
 	feature->fixed =
 		(block->never_changed >> (i % 32) & 1) || !(block->available >> (i % 32) & 1);
@@ -99,13 +106,14 @@ int ethtool_feature_get(const char *nic, const char *name, struct ethtool_featur
 
 int ethtool_feature_set(const char *nic, const char *name, bool on)
 {
-	struct {
+	union {
 		struct ethtool_sfeatures head;
-		struct ethtool_set_features_block block[BLOCKS_MAX];
-	} set = {.head = {.cmd = ETHTOOL_SFEATURES}};
+		uint8_t room[sizeof(struct ethtool_sfeatures) +
+			     BLOCKS_MAX * sizeof(struct ethtool_set_features_block)];
+	} set = {.room = {0}};
 	int i = feature_index(nic, name);
 	struct ethtool_feature now;
-	struct features features;
+	union features features;
 	int err;
 
 	if (i < 0)
@@ -113,9 +121,10 @@ int ethtool_feature_set(const char *nic, const char *name, bool on)
 	err = features_get(nic, &features);
 	if (err)
 		return err;
+	set.head.cmd = ETHTOOL_SFEATURES;
 	set.head.size = features.head.size;
-	set.block[i / 32].valid = 1u << (i % 32);
-	set.block[i / 32].requested = on ? 1u << (i % 32) : 0;
+	set.head.features[i / 32].valid = 1u << (i % 32);
+	set.head.features[i / 32].requested = on ? 1u << (i % 32) : 0;
 	err = ethtool_ioctl(nic, &set);
 	if (err < 0)
 		return err;
