@@ -52,8 +52,8 @@ lab_end() {
 	fi
 	# shellcheck disable=SC2046 # one word a process
 	[ -n "$(jobs -p)" ] && kill $(jobs -p) 2>/dev/null
-	[ -n "${NS_HOST:-}" ] && kill_in_ns "$NS_HOST"
-	[ -n "${NS_WIRE:-}" ] && kill_in_ns "$NS_WIRE"
+	local ns
+	for ns in "${NETS[@]}"; do kill_in_ns "$ns"; done
 	if [ "$TAP_FAILED" -gt 0 ] && [ -s "$LAB_DIR/vxdp.log" ]; then
 		diag "last lines of vxdp:" "$(tail -n 25 "$LAB_DIR/vxdp.log")"
 	fi
@@ -123,3 +123,57 @@ port_running() { [ "$(port_state "$1")" = running ]; }
 stat_sum() { vxdp -j stats eth0 | json "[.ports[] | select(.name == \"$1\") | $2 | numbers] | add // 0"; }
 
 pings() { on_wire ping -c "${3:-3}" -i 0.2 -W 2 -q "$1" >/dev/null; }
+
+# --- one guest on eth0, the way most tests want it ---
+
+GUEST_IP=10.77.0.10 GUEST_IP6=fd77::10 GUEST_MAC=52:54:00:77:00:10
+
+# vm_options NAME ROLE: what guest_start needs for the port; ROLE is QEMU's.
+vm_guest_start() {
+	local name=$1 role=$2
+	shift 2
+	guest_start "$name" vhost="$LAB_DIR/$name.sock" role="$role" mac=$GUEST_MAC ip=$GUEST_IP/24 \
+		ip=$GUEST_IP6/64 "$@"
+}
+
+# vm_up NAME [lane=L] [role=client|server] [vxdp='OPTIONS'] [guest_start options]: vxdp and a guest,
+# until the guest answers a ping from the wire. ROLE is QEMU's.
+vm_up() {
+	local name=$1 lane=auto role=client options='' arg rest=()
+	shift
+	for arg in "$@"; do
+		case $arg in
+		lane=*) lane=${arg#*=} ;;
+		role=*) role=${arg#*=} ;;
+		vxdp=*) options=${arg#*=} ;;
+		*) rest+=("$arg") ;;
+		esac
+	done
+	# shellcheck disable=SC2086 # options are words
+	vxdp_start "$name" --lane "$lane" $options || return 1
+	vm_guest_start "$name" "$role" "${rest[@]}" || return 1
+	guest_wait "$name" || return 1
+	eventually 15 port_running "$name" || diag "port $name is $(port_state "$name")"
+	eventually 10 pings $GUEST_IP 1 || diag "the guest does not answer a ping from the wire yet"
+}
+
+# both_ways SIDE NAME BYTES PORT: TCP from the guest to SIDE (wire or host) and back. Sets
+# $out_sum $out_got $in_sum $in_got (checksum and size at both ends) and $tcp (a JSON list of the
+# four results).
+tcp_both_ways() {
+	local side=$1 name=$2 bytes=$3 port=$4 peer=$WIRE_IP sent got file=$LAB_DIR/tcp.$4
+	[ "$side" = host ] && peer=$HOST_IP
+	"on_$side" "$TRAFFIC" tcp-recv --bind 0.0.0.0 --port "$port" --timeout 100 --background "$file" >/dev/null
+	sent=$(GUEST_TIMEOUT=110 guest_run "$name" "traffic tcp-send --to $peer --port $port --bytes $bytes --timeout 100")
+	eventually 5 test -s "$file"
+	got=$(cat "$file" 2>/dev/null)
+	out_sum=$(json '"\(.bytes) \(.checksum)"' <<<"$sent")
+	out_got=$(json '"\(.bytes) \(.checksum)"' <<<"$got")
+	tcp="$sent $got"
+	guest_run "$name" "traffic tcp-recv --port $port --timeout 100 --background /tmp/tcp.$port" >/dev/null
+	sent=$("on_$side" timeout 110 "$TRAFFIC" tcp-send --to "${5:-$GUEST_IP}" --port "$port" --bytes "$bytes" --timeout 100)
+	got=$(guest_run "$name" "for i in 1 2 3 4 5 6 7 8 9; do [ -s /tmp/tcp.$port ] && break; sleep 0.5; done; cat /tmp/tcp.$port")
+	in_sum=$(json '"\(.bytes) \(.checksum)"' <<<"$sent")
+	in_got=$(json '"\(.bytes) \(.checksum)"' <<<"$got")
+	tcp=$(jq -cs . <<<"$tcp $sent $got" 2>/dev/null || echo '[]')
+}

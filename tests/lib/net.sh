@@ -18,6 +18,8 @@ HOST_IP=10.77.0.1 WIRE_IP=10.77.0.2
 HOST_IP6=fd77::1 WIRE_IP6=fd77::2
 HOST_MAC=02:00:00:77:00:01 WIRE_MAC=02:00:00:77:00:02
 
+NETS=()
+
 in_ns() { local ns=$1; shift; nsenter --net="/run/netns/$ns" -- "$@"; }
 on_host() { in_ns "$NS_HOST" "$@"; }
 on_wire() { in_ns "$NS_WIRE" "$@"; }
@@ -33,6 +35,7 @@ net_up() {
 		esac
 	done
 	NS_HOST=$LAB_ID-host NS_WIRE=$LAB_ID-wire
+	NETS+=("$NS_HOST" "$NS_WIRE")
 	ip netns add "$NS_HOST" && ip netns add "$NS_WIRE" || return 1
 	local ns
 	for ns in "$NS_HOST" "$NS_WIRE"; do
@@ -53,12 +56,13 @@ net_up() {
 	on_wire ip link set wire0 up
 }
 
+# All that this script has made, also when it switched between several.
 net_down() {
 	local ns
-	for ns in "${NS_HOST:-}" "${NS_WIRE:-}"; do
+	for ns in "${NETS[@]}"; do
 		[ -n "$ns" ] && [ -e "/run/netns/$ns" ] && ip netns del "$ns"
 	done
-	NS_HOST='' NS_WIRE=''
+	NETS=() NS_HOST='' NS_WIRE=''
 }
 
 # nic_state: everything vxdp may change about the NIC and around it, as text to compare.

@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Accounting closes: every frame offered is delivered or counted as dropped with a reason.
+LAB_TIMEOUT=240
+. "$(dirname "$0")/../lib/lab.sh"
+
+plan 12
+
+rx_delivered() { stat_sum vm0 '.queues[].rx | (.direct, .kernel, .bounced) | .packets'; }
+tx_taken() { stat_sum vm0 '.queues[].tx | (.direct, .kernel, .bounced) | .packets'; }
+tx_dropped() { stat_sum vm0 '.queues[].tx.drops[].packets'; }
+rx_dropped() { stat_sum vm0 '.queues[] | (.rx.drops[].packets, .xsk.rx_dropped, .xsk.rx_ring_full)'; }
+uplink_to_guest() { stat_sum uplink '.verdicts | (.to_direct, .to_port) | .packets'; }
+guest_counter() { guest_run vm0 "cat /sys/class/net/eth0/statistics/$1"; }
+
+# Two readings with nothing in between are the same: all that was on its way has arrived.
+settle() {
+	local last='' now
+	while now="$(rx_delivered) $(tx_taken) $(rx_dropped) $(uplink_to_guest)"; [ "$now" != "$last" ]; do
+		last=$now
+		sleep 0.7
+	done
+}
+
+# Faster than the guest can take them, so that some are dropped.
+wire_to_guest() {
+	local n=300000 sent up got drop guest
+	settle
+	sent=$(on_wire cat /sys/class/net/wire0/statistics/tx_packets)
+	up=$(uplink_to_guest) got=$(rx_delivered) drop=$(rx_dropped) guest=$(guest_counter rx_packets)
+	on_wire "$LIVEGEN" --dev wire0 --src-mac $WIRE_MAC --dst-mac $GUEST_MAC --src $WIRE_IP --dst $GUEST_IP \
+		--port 7700 --frame "$1" --count $n --flows 4 >/dev/null
+	settle
+	sent=$(($(on_wire cat /sys/class/net/wire0/statistics/tx_packets) - sent))
+	up=$(($(uplink_to_guest) - up)) got=$(($(rx_delivered) - got))
+	drop=$(($(rx_dropped) - drop)) guest=$(($(guest_counter rx_packets) - guest))
+	diag "$lane lane, $1 bytes: generator $n, wire $sent, uplink $up, delivered $got, dropped $drop, guest $guest"
+	cmp_ok "$up" '>' $((n / 10)) "$lane lane, $1 bytes: the uplink saw the frames"
+	is $((got + drop)) "$up" "$lane lane, $1 bytes: to the guest = delivered + dropped"
+	is "$guest" "$got" "$lane lane, $1 bytes: the guest has what was delivered"
+}
+
+guest_to_wire() {
+	local n=50000 took drop guest
+	settle
+	took=$(tx_taken) drop=$(tx_dropped) guest=$(guest_counter tx_packets)
+	guest_run vm0 "pktgen.sh -i eth0 -d $WIRE_IP -m $WIRE_MAC -n $n -s $1" >/dev/null
+	settle
+	took=$(($(tx_taken) - took)) drop=$(($(tx_dropped) - drop)) guest=$(($(guest_counter tx_packets) - guest))
+	diag "$lane lane, $1 bytes: guest sent $guest, taken $took, dropped $drop"
+	is $((took + drop)) "$guest" "$lane lane, $1 bytes: sent by the guest = forwarded + dropped"
+}
+
+lab_begin
+for lane in kernel direct; do
+	vm_up vm0 lane=$lane || bail "$lane lane: no guest"
+	wire_to_guest 64
+	guest_to_wire 64
+	guest_to_wire 1514
+	guest_run vm0 'ip link set eth0 down'
+	diag "$(vxdp stats eth0 2>&1 | head -n 40)"
+	is "$(vxdp -j status eth0 | json .ports[0].lane)" $lane "the lane was $lane"
+	guest_stop vm0
+	vxdp_stop
+done
