@@ -429,7 +429,9 @@ bool vu_ring_notify(struct vu_ring *r)
 
 bool vu_ring_kick_arm(struct vu_ring *r)
 {
-	return r->packed ? ring_packed_kick_arm(r) : ring_split_kick_arm(r);
+	bool available = r->packed ? ring_packed_kick_arm(r) : ring_split_kick_arm(r);
+
+	return available || r->recovered_at < r->n_recovered;
 }
 
 void vu_ring_kick_disarm(struct vu_ring *r)
