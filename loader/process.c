@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 
 #include "ctl.h"
+#include "dump_source.h"
 #include "event.h"
 #include "notify.h"
 #include "out.h"
@@ -143,12 +144,17 @@ static int ctl_stats(void *owner, struct ctl_request *request, json_t **reply,
 static void capture_end(void *arg)
 {
 	struct process *p = arg;
+	struct vxdp_pins pins;
 
 	if (!p->capturer)
 		return;
 	ctl_client_on_close(p->capturer, NULL, NULL);
 	p->capturer = NULL;
 	sw_capture_stop(p->sw);
+	if (!vxdp_pins_open(p->nic, true, &pins, NULL)) {
+		dump_flags_clear(&pins);
+		vxdp_pins_close(&pins);
+	}
 	close_fd(&p->capture_fd);
 }
 
@@ -159,6 +165,20 @@ static bool takes_packets(int fd)
 
 	return fd >= 0 && !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes) &&
 	       (type == SOCK_DGRAM || type == SOCK_SEQPACKET);
+}
+
+/* The uplink and the host are no guests of the switch: all their frames pass the programs. */
+static int capture_fixed(const struct process *p, const char *port, unsigned int snaplen,
+			 struct vx_error *error)
+{
+	struct vxdp_pins pins;
+	int err = vxdp_pins_open(p->nic, true, &pins, error);
+
+	if (err)
+		return err;
+	err = dump_flags_set(&pins, port, snaplen);
+	vxdp_pins_close(&pins);
+	return err ? vx_fail_errno(error, err, "cannot capture %s", port) : 0;
 }
 
 static int ctl_capture_start(void *owner, struct ctl_request *request, json_t **reply,
@@ -175,7 +195,8 @@ static int ctl_capture_start(void *owner, struct ctl_request *request, json_t **
 					    "(bytes) and a datagram socket");
 	if (p->capturer)
 		return vx_fail(error, -EBUSY, "another vxdp dump of %s is running", p->nic);
-	err = sw_capture_start(p->sw, port, snaplen, request->fd, error);
+	err = dump_port_is_fixed(port) ? capture_fixed(p, port, snaplen, error)
+				       : sw_capture_start(p->sw, port, snaplen, request->fd, error);
 	if (err)
 		return err;
 	p->capture_fd = TAKE_FD(request->fd);
