@@ -4,7 +4,6 @@
  * stopped, and leaves it to vring.c whether it can run now.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "dev_internal.h"
@@ -126,13 +125,8 @@ int vu_handle_set_vring_kick(struct vu_dev *dev, struct vu_msg *msg)
 	return err;
 }
 
-/*
- * The guest is interrupted once: a predecessor of ours may have died between telling it of used
- * buffers in memory and interrupting it, and a driver that waits would wait for ever.
- */
 int vu_handle_set_vring_call(struct vu_dev *dev, struct vu_msg *msg)
 {
-	_cleanup_close_ int copy = -1;
 	int fd, err;
 	struct vu_vring *v = take_ring_event(dev, msg, &fd);
 
@@ -143,10 +137,7 @@ int vu_handle_set_vring_call(struct vu_dev *dev, struct vu_msg *msg)
 		close_fd(&fd);
 		return err;
 	}
-	copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	vu_ring_call_fd_set(v->ring, fd);
-	if (copy >= 0)
-		vu_event_signal(copy);
 	return 0;
 }
 
