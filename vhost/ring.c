@@ -270,7 +270,8 @@ static void ring_configure(struct vu_ring *r, const struct vu_ring_config *c)
 	r->cache_bytes = 0;
 	r->mem = c->mem;
 	r->n_slots_out = r->n_in_flight = r->n_pushed = 0;
-	r->notify_pending = r->signalled_valid = false;
+	r->notified = false;
+	r->n_unnotified = 0;
 	r->kick_wanted = true; /* what an area of zeros says */
 	r->broken = NULL;
 	r->info = (struct vu_ring_info){
@@ -413,18 +414,19 @@ void vu_ring_flush(struct vu_ring *r)
 	else
 		ring_split_flush(r);
 	r->n_pushed = 0;
-	r->notify_pending = true;
 }
 
 bool vu_ring_notify(struct vu_ring *r)
 {
-	if (!r->notify_pending)
+	bool must;
+
+	if (!r->n_unnotified)
 		return false;
-	r->notify_pending = false;
 	full_fence(); /* the used entries before the look at what the guest asked for */
-	if (!(r->packed ? ring_packed_must_notify(r) : ring_split_must_notify(r)))
-		return false;
-	return ring_interrupt(r);
+	must = r->packed ? ring_packed_must_notify(r) : ring_split_must_notify(r);
+	r->n_unnotified = 0;
+	r->notified = true;
+	return must && ring_interrupt(r);
 }
 
 bool vu_ring_kick_arm(struct vu_ring *r)

@@ -139,10 +139,9 @@ struct vu_ring {
 	uint64_t avail_pos_first; /* avail_pos when the ring started */
 
 	/* Notification of the guest. */
-	bool notify_pending; /* something was flushed since the last vu_ring_notify() */
-	bool signalled_valid;
-	uint16_t signalled_used; /* used_idx at the last vu_ring_notify() */
-	bool call_real;		 /* there is a guest behind call_fd */
+	bool notified;	       /* vu_ring_notify() was called since the ring started */
+	uint32_t n_unnotified; /* flushed since then: used entries, packed: slots */
+	bool call_real;	       /* there is a guest behind call_fd */
 	bool kick_wanted;
 	int call_fd; /* one number for the life of the ring */
 
@@ -291,7 +290,7 @@ int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_
 		   struct iovec *iov, unsigned int max_iov);
 void ring_split_unpop(struct vu_ring *r, struct vu_head head);
 void ring_split_flush(struct vu_ring *r);
-bool ring_split_must_notify(struct vu_ring *r);
+bool ring_split_must_notify(const struct vu_ring *r);
 bool ring_split_kick_arm(struct vu_ring *r);
 void ring_split_kick_disarm(struct vu_ring *r);
 
@@ -303,7 +302,7 @@ int ring_packed_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max
 		    struct iovec *iov, unsigned int max_iov);
 void ring_packed_unpop(struct vu_ring *r, struct vu_head head);
 void ring_packed_flush(struct vu_ring *r);
-bool ring_packed_must_notify(struct vu_ring *r);
+bool ring_packed_must_notify(const struct vu_ring *r);
 bool ring_packed_kick_arm(struct vu_ring *r);
 void ring_packed_kick_disarm(struct vu_ring *r);
 uint32_t ring_packed_base(const struct vu_ring *r);

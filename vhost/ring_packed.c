@@ -337,6 +337,7 @@ void ring_packed_flush(struct vu_ring *r)
 		n_slots += r->pushed[i].n_slots;
 	}
 	r->n_slots_out -= n_slots;
+	r->n_unnotified += n_slots;
 	packed_advance(r, &r->used_idx, &r->used_wrap, n_slots);
 	if (r->track_packed)
 		packed_track_flush(r, first_idx, first_wrap);
@@ -350,25 +351,22 @@ void ring_packed_flush(struct vu_ring *r)
 		packed_track_flushed(r);
 }
 
-bool ring_packed_must_notify(struct vu_ring *r)
+/*
+ * With EVENT_IDX: is the slot the driver named among those it was not told of? Slots of two laps,
+ * which the wrap counter tells apart, are numbered 0 to 2 * num - 1 (2.8.10).
+ */
+bool ring_packed_must_notify(const struct vu_ring *r)
 {
 	uint32_t word = guest_load32(&r->driver_event->word);
-	unsigned int flags = word >> 16 & 3, event = word & 0x7fff;
-	bool event_wrap = word & 0x8000, valid = r->signalled_valid;
-	uint16_t old = r->signalled_used;
+	unsigned int flags = word >> 16 & 3, laps = 2u * r->num;
+	unsigned int event = (word & 0x7fff) + (word & 0x8000 ? 0 : r->num);
+	unsigned int at = r->used_idx + (r->used_wrap ? 0u : r->num);
 
-	r->signalled_used = r->used_idx;
-	r->signalled_valid = true;
 	if (flags == VRING_PACKED_EVENT_FLAG_DISABLE)
 		return false;
-	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !r->event_idx || !valid)
+	if (flags != VRING_PACKED_EVENT_FLAG_DESC || !r->event_idx || !r->notified)
 		return true;
-	/* 2.8.10: both indices relative to the lap we are on */
-	if (r->used_idx <= old)
-		old = (uint16_t)(old - r->num);
-	if (event_wrap != r->used_wrap)
-		event -= r->num;
-	return vring_need_event((uint16_t)event, r->used_idx, old);
+	return (at + laps - event % laps - 1) % laps < r->n_unnotified;
 }
 
 static void packed_event_set(struct vu_ring *r, uint32_t flags)

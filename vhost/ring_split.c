@@ -292,22 +292,22 @@ void ring_split_flush(struct vu_ring *r)
 		r->busy[r->pushed[i].id] = 0;
 	split_log_entries(r, first, n);
 	r->used_idx = (uint16_t)(r->used_idx + n);
+	r->n_unnotified += n;
 	guest_store16_release(&r->used->idx, r->used_idx);
 	if (r->track_split)
 		split_track_flushed(r, n);
 	ring_log_used(r, offsetof(struct ring_split_used, idx), sizeof(uint16_t));
 }
 
-bool ring_split_must_notify(struct vu_ring *r)
+/* With EVENT_IDX: is the entry the driver named among those it was not told of? */
+bool ring_split_must_notify(const struct vu_ring *r)
 {
-	uint16_t old = r->signalled_used;
-	bool valid = r->signalled_valid;
+	uint16_t behind;
 
 	if (!r->event_idx)
 		return !(guest_load16(&r->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
-	r->signalled_used = r->used_idx;
-	r->signalled_valid = true;
-	return !valid || vring_need_event(guest_load16(split_used_event(r)), r->used_idx, old);
+	behind = (uint16_t)(r->used_idx - guest_load16(split_used_event(r)) - 1);
+	return !r->notified || behind < r->n_unnotified;
 }
 
 bool ring_split_kick_arm(struct vu_ring *r)
