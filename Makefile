@@ -89,6 +89,25 @@ check: all
 demo: all
 	$(Q)./scripts/demo --built
 
+# sed fills in where the program is.
+install: all
+	install -D -m 755 $(B)/vxdp $(DESTDIR)$(SBINDIR)/vxdp
+	install -D -m 644 loader/vxdp.8 $(DESTDIR)$(MANDIR)/man8/vxdp.8
+	install -D -m 644 loader/vxdp.bash $(DESTDIR)$(BASHDIR)/vxdp
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(QEMUDIR)
+	sed 's|@SBINDIR@|$(SBINDIR)|' loader/vxdp@.service > $(DESTDIR)$(UNITDIR)/vxdp@.service
+	sed 's|@SBINDIR@|$(SBINDIR)|' loader/50-vxdp.json > $(DESTDIR)$(QEMUDIR)/50-vxdp.json
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/vxdp $(DESTDIR)$(MANDIR)/man8/vxdp.8 $(DESTDIR)$(BASHDIR)/vxdp \
+		$(DESTDIR)$(UNITDIR)/vxdp@.service $(DESTDIR)$(QEMUDIR)/50-vxdp.json
+
+lint:
+	$(Q)./scripts/lint
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
 clean:
 	rm -rf build
 

@@ -86,20 +86,27 @@ static int clean_up(const char *nic, struct vx_error *error)
 	return settings < 0 ? settings : programs + settings + files;
 }
 
-/* A socket may be named by a relative path, which only means something here. */
-static int detach_port(const char *nic, const char *port, struct vx_error *error)
+/* The process knows sockets by absolute paths, and relative ones only mean something here. */
+static int ask_to_detach(const char *nic, const char *port, struct vx_error *error, bool *runs)
 {
 	char path[PATH_MAX];
-	bool runs;
-	int err;
+	int err = -ENOENT;
 
-	if (strchr(port, '/')) {
-		err = attach_absolute(port, path, sizeof(path));
-		if (err)
-			return vx_fail_errno(error, err, "%s", port);
-		port = path;
-	}
-	err = ask_process(nic, "detach", port, error, NULL, &runs);
+	*runs = true;
+	if (!strchr(port, '/'))
+		err = ask_process(nic, "detach", port, error, NULL, runs);
+	if (err != -ENOENT || !*runs || attach_absolute(port, path, sizeof(path)))
+		return err;
+	if (!strchr(port, '/') && access(path, F_OK)) /* then it was a name */
+		return err;
+	return ask_process(nic, "detach", path, error, NULL, runs);
+}
+
+static int detach_port(const char *nic, const char *port, struct vx_error *error)
+{
+	bool runs;
+	int err = ask_to_detach(nic, port, error, &runs);
+
 	if (!runs && err == -ENOENT) {
 		vx_fail(error, err, "no vxdp process runs for %s", nic);
 		vx_hint(error, "vxdp detach %s cleans up what one may have left", nic);

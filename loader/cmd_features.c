@@ -12,8 +12,8 @@
 #include "out.h"
 #include "vxdp/util.h"
 
-#define DIRECT_MTU_MAX 3818 /* one 4096-byte chunk less XDP's headroom and headers; see direct.c   \
-			     */
+/* A frame of the direct lane is one chunk: see eligible() in direct.c. */
+#define DIRECT_MTU_MAX 3818
 
 static const char *const answers[] = {
 	[VXDP_NO] = "no", [VXDP_YES] = "yes", [VXDP_UNKNOWN] = "unknown"};

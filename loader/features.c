@@ -25,10 +25,9 @@
 #include "privileges.h"
 #include "tap.h"
 
-#define TAP_DEVICE "/dev/net/tun"
-#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
-#define PAGE_FRAME 3498 /* largest MTU whose frames fit one page with what XDP needs around them   \
-			 */
+#define TAP_DEVICE  "/dev/net/tun"
+#define KERNEL_BTF  "/sys/kernel/btf/vmlinux"
+#define PAGE_MTU    3498 /* with its headroom a frame still fits one page */
 #define GUEST_BYTES (1024ULL * 1024 * 1024)
 
 static void detail(struct feature *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -118,8 +117,7 @@ static void ask_native(const struct nic_info *nic, struct feature *f)
 		detail(f, "driver %s: %s", nic->driver, list);
 	} else {
 		f->answer = VXDP_NO;
-		detail(f, "driver %s has none: XDP runs in the stack (skb mode), slower",
-		       nic->driver);
+		detail(f, "the driver has none: XDP runs in the stack (skb mode), slower");
 	}
 }
 
@@ -150,12 +148,12 @@ static void ask_frags(const struct nic_info *nic, struct feature *f)
 	f->answer = nic->xdp_known ? answer(nic->xdp_features & NIC_XDP_RX_SG) : VXDP_UNKNOWN;
 	if (f->answer == VXDP_YES)
 		detail(f, "frames longer than a page too");
-	else if (nic->mtu > PAGE_FRAME)
+	else if (nic->mtu > PAGE_MTU)
 		detail(f, "MTU %u: native XDP may be refused", nic->mtu);
 	else
 		detail(f, "not needed at MTU %u", nic->mtu);
-	if (f->answer != VXDP_YES && nic->mtu > PAGE_FRAME)
-		fix(f, "ip link set dev %s mtu %u", nic->name, PAGE_FRAME);
+	if (f->answer != VXDP_YES && nic->mtu > PAGE_MTU)
+		fix(f, "ip link set dev %s mtu %u", nic->name, PAGE_MTU);
 }
 
 static void ask_af_xdp(const struct nic_info *nic, struct feature *f)
