@@ -16,6 +16,7 @@ typedef unsigned int __u32;
 typedef long long __s64;
 typedef unsigned long long __u64;
 typedef __u16 __be16;
+typedef __u16 __le16;
 typedef __u32 __be32;
 typedef __u64 __be64;
 typedef __u32 __wsum;
@@ -33,6 +34,7 @@ enum bpf_map_type {
 
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
 enum { BPF_F_INGRESS = 1 };
+enum { BPF_HDR_START_MAC = 0 };
 enum { BPF_F_MMAPABLE = 1024 };
 enum { BPF_MTU_CHK_RET_SUCCESS = 0 };
 enum { BPF_MTU_CHK_SEGS = 1 };
@@ -81,6 +83,20 @@ struct __sk_buff {
 	__u32 gso_segs;
 	__u64 sk;
 	__u32 gso_size;
+};
+
+struct virtio_net_hdr {
+	__u8 flags;
+	__u8 gso_type;
+	__le16 hdr_len;
+	__le16 gso_size;
+	__le16 csum_start;
+	__le16 csum_offset;
+};
+
+struct virtio_net_hdr_mrg_rxbuf {
+	struct virtio_net_hdr hdr;
+	__le16 num_buffers;
 };
 
 struct ethhdr {

@@ -26,8 +26,9 @@
  *	                        VXDP_MARK_TO_HOST says it was switched. XDP cannot see marks, which
  *is why it neither learns nor counts what it passes.
  *
- * XDP never moves the start of the frame or of its metadata: with the direct lane the bytes in
- * front of a frame are another buffer of the guest.
+ * With the direct lane the bytes in front of a frame are the guest's: first the virtio-net header
+ *of the buffer, which XDP fills in here, while it has the cache line at hand, so that user space
+ *never touches a frame; then other buffers, which is why the start of the metadata is never moved.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
@@ -107,6 +108,8 @@ int vxdp_uplink_ingress(struct __sk_buff *skb)
 	}
 	if (!cfg)
 		return PASS;
+	if (cfg->generic_xdp)
+		restore_mac_header(skb);
 	if (!parse_skb(skb, &frame))
 		return finish_skb(skb, &frame, VXDP_DROP_RUNT, SHOT);
 	fdb_learn(cfg, &frame.src, VXDP_PORT_UPLINK);
@@ -165,14 +168,19 @@ static __always_inline int redirect_to_host(struct __sk_buff *skb, const struct 
 
 /*
  * What of a guest's frame would not fit the wire is dropped here: a redirect asks no questions, and
- * not all drivers bear a frame that is longer than their MTU.
+ * not all drivers bear a frame that is longer than their MTU. Of a GSO frame it is the segments
+ * that must fit.
  */
 static __always_inline __u32 check_wire(struct __sk_buff *skb, const struct vxdp_config *cfg,
 					__u32 verdict)
 {
 	__u32 mtu = 0;
-	long fits = bpf_check_mtu(skb, cfg->uplink_ifindex, &mtu, -MTU_SLACK, BPF_MTU_CHK_SEGS);
+	long fits;
 
+	if (skb->gso_size)
+		fits = bpf_check_mtu(skb, cfg->uplink_ifindex, &mtu, 0, BPF_MTU_CHK_SEGS);
+	else
+		fits = bpf_check_mtu(skb, cfg->uplink_ifindex, &mtu, -MTU_SLACK, 0);
 	if (fits < 0)
 		return VXDP_DROP_REDIRECT;
 	return fits == BPF_MTU_CHK_RET_SUCCESS ? verdict : VXDP_DROP_TX_BIG;
@@ -240,17 +248,42 @@ int vxdp_tap_ingress(struct __sk_buff *skb)
 }
 
 /* The port that owns this receive queue, if it is up and takes the direct lane, or NULL. */
-static __always_inline struct vxdp_port *direct_port(__u32 queue_index, __u32 *owner)
+static __always_inline struct vxdp_port *direct_port(const struct vxdp_queue *queue)
 {
-	struct vxdp_queue *queue = bpf_map_lookup_elem(&queues, &queue_index);
 	const __u16 wanted = VXDP_PORT_UP | VXDP_PORT_DIRECT;
 	struct vxdp_port *port;
 
 	if (!queue || queue->owner == VXDP_PORT_NONE)
 		return NULL;
-	*owner = queue->owner;
 	port = port_get(queue->owner);
 	return port && (port->flags & wanted) == wanted ? port : NULL;
+}
+
+/*
+ * Put an empty virtio-net header in front of the frame (virtio 1.2, 5.1.6.1): no offloads, and if
+ * it is the long one, one buffer. Drivers keep at least 64 bytes there for XDP.
+ */
+static __always_inline int add_virtio_header(struct xdp_md *xdp, __u32 bytes)
+{
+	const struct virtio_net_hdr_mrg_rxbuf empty = {
+		.num_buffers = __builtin_bswap16(bpf_htons(1)), /* little-endian */
+	};
+	void *data;
+
+	if (bpf_xdp_adjust_head(xdp, bytes == sizeof(empty.hdr) ? -(int)sizeof(empty.hdr)
+								: -(int)sizeof(empty)))
+		return -1;
+	data = (void *)(long)xdp->data;
+	if (bytes == sizeof(empty.hdr)) {
+		if (data + sizeof(empty.hdr) > (void *)(long)xdp->data_end)
+			return -1;
+		__builtin_memcpy(data, &empty.hdr, sizeof(empty.hdr));
+		return 0;
+	}
+	if (data + sizeof(empty) > (void *)(long)xdp->data_end)
+		return -1;
+	__builtin_memcpy(data, &empty, sizeof(empty));
+	return 0;
 }
 
 /* From the wire, first: frames for the guest that owns this receive queue go into its memory. */
@@ -259,15 +292,15 @@ int vxdp_uplink_xdp(struct xdp_md *xdp)
 {
 	struct vxdp_frame frame = {.in_port = VXDP_PORT_UPLINK, .packets = 1};
 	struct vxdp_config *cfg = config_get();
-	struct vxdp_port *port;
+	__u32 index = xdp->rx_queue_index;
+	struct vxdp_queue *queue = bpf_map_lookup_elem(&queues, &index);
+	struct vxdp_port *port = direct_port(queue);
 	__be16 proto;
-	__u32 owner;
 	void *l3;
 
-	port = direct_port(xdp->rx_queue_index, &owner);
 	if (!port || !cfg || !parse_xdp(xdp, &frame, &proto, &l3))
 		return XDP_PASS;
-	if (mac_is_group(frame.dst.mac) || fdb_port(cfg, &frame.dst) != owner)
+	if (mac_is_group(frame.dst.mac) || fdb_port(cfg, &frame.dst) != queue->owner)
 		return XDP_PASS;
 	frame.bytes = bpf_xdp_get_buff_len(xdp);
 	if (frame.bytes > port->direct_frame_bytes)
@@ -275,11 +308,12 @@ int vxdp_uplink_xdp(struct xdp_md *xdp)
 	if (port->flags & VXDP_PORT_TCP_KERNEL &&
 	    is_tcp_or_unclear(proto, l3, (void *)(long)xdp->data_end))
 		return XDP_PASS;
-	if (bpf_redirect_map(&xsks, xdp->rx_queue_index, XDP_PASS) != XDP_REDIRECT)
+	if (bpf_redirect_map(&xsks, index, XDP_PASS) != XDP_REDIRECT)
 		return XDP_PASS;
-	frame.out_port = owner;
+	frame.out_port = queue->owner;
 	fdb_learn(cfg, &frame.src, VXDP_PORT_UPLINK);
-	return finish_xdp(xdp, &frame, VXDP_TO_DIRECT, XDP_REDIRECT);
+	finish_xdp(xdp, &frame, VXDP_TO_DIRECT, XDP_REDIRECT);
+	return add_virtio_header(xdp, queue->hdr_bytes) ? XDP_ABORTED : XDP_REDIRECT;
 }
 
 /*

@@ -158,7 +158,7 @@ static int socket_open(struct port *port, unsigned int queue, struct pair *pair)
 	change.socket = s;
 	worker_call(pair->worker, worker_socket_add, &change);
 	if (!change.err)
-		change.err = vxdp_queue_owner_set(port->sw->pins, queue, port->id);
+		change.err = vxdp_queue_owner_set(port->sw->pins, queue, port->id, pair->hdr_bytes);
 	d->socket[queue] = s;
 	d->pair[queue] = pair->index;
 	d->zerocopy = s->xsk.zerocopy;
@@ -188,7 +188,7 @@ static void worker_socket_remove(void *arg)
 	struct socket_change *c = arg;
 	struct pair *p = c->pair;
 
-	worker_unwatch(p->worker, c->socket->xsk.fd);
+	worker_unwatch(p->worker, SOURCE_XSK, c->socket->xsk.fd);
 	while (p->rx && direct_rx(p, c->socket, BURST))
 		;
 	if (p->tx)
@@ -235,7 +235,7 @@ static void socket_close(struct port *port, unsigned int queue)
 	bool zerocopy = s->xsk.zerocopy;
 
 	vxdp_xsk_clear(port->sw->pins, queue);
-	vxdp_queue_owner_set(port->sw->pins, queue, VXDP_PORT_NONE);
+	vxdp_queue_owner_set(port->sw->pins, queue, VXDP_PORT_NONE, 0);
 	worker_call(change.pair->worker, worker_socket_remove, &change);
 	statistics_add(&port->xsk_past[d->pair[queue]], &s->xsk);
 	xsk_close(&s->xsk);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "flow.h"
 
-#include <bpf/bpf.h>
 #include <endian.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
@@ -9,13 +8,15 @@
 
 #include <vxdp/util.h>
 
-#define REFRESH_NS     1000000000ULL
-#define VLAN_TAGS_MAX  2
-#define VLAN_TAG_BYTES 4
-#define VLAN_ID_MASK   0x0fff
-#define IPV6_HDR_BYTES 40
-#define IPV6_EXT_MAX   6
-#define ETH_P_8021AD_  0x88a8
+#define REFRESH_NS	 1000000000ULL
+#define VLAN_TAGS_MAX	 2
+#define VLAN_TAG_BYTES	 4
+#define VLAN_ID_MASK	 0x0fff
+#define IPV6_HDR_BYTES	 40
+#define IPV6_HEADERS_MAX 4
+#define IPPROTO_HIP	 139 /* not in the C library */
+#define IPPROTO_SHIM6	 140
+#define ETH_P_8021AD_	 0x88a8
 
 struct headers {
 	uint64_t dst; /* 48 bits */
@@ -57,39 +58,48 @@ static void parse_ethernet(const uint8_t *frame, size_t bytes, struct headers *h
 	}
 }
 
-/* The same walk as in bpf/parse.bpf.h: both directions of a connection agree on their lane. */
-static bool is_tcp6(const uint8_t *ip, size_t bytes)
+static bool ipv6_is_extension(uint8_t next)
 {
-	size_t offset = IPV6_HDR_BYTES;
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT ||
+	       next == IPPROTO_DSTOPTS || next == IPPROTO_AH || next == IPPROTO_MH ||
+	       next == IPPROTO_HIP || next == IPPROTO_SHIM6;
+}
+
+/*
+ * The same answer as in bpf/parse.bpf.h, so that both directions of a connection agree on their
+ * lane, and the same for every fragment: only headers that all fragments repeat are walked.
+ */
+static bool ipv6_is_tcp_or_unclear(const uint8_t *ip, size_t bytes)
+{
+	size_t at = IPV6_HDR_BYTES;
 	uint8_t next;
 
 	if (bytes < IPV6_HDR_BYTES)
-		return false;
+		return true;
 	next = ip[6];
-	for (int i = 0; i < IPV6_EXT_MAX; i++) {
-		size_t ext = offset;
+	for (int i = 0; i < IPV6_HEADERS_MAX; i++) {
+		uint8_t type = next;
 
-		if (next == IPPROTO_TCP)
+		if (type != IPPROTO_HOPOPTS && type != IPPROTO_ROUTING && type != IPPROTO_FRAGMENT)
+			break;
+		if (at + 8 > bytes)
 			return true;
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING &&
-		    next != IPPROTO_FRAGMENT && next != IPPROTO_DSTOPTS)
-			return false;
-		if (ext + 8 > bytes)
-			return false;
-		offset += next == IPPROTO_FRAGMENT ? 8 : ((size_t)ip[ext + 1] + 1) * 8;
-		next = ip[ext];
+		next = ip[at];
+		if (type == IPPROTO_FRAGMENT)
+			break;
+		at += ((size_t)ip[at + 1] + 1) * 8;
 	}
-	return false;
+	return next == IPPROTO_TCP || ipv6_is_extension(next);
 }
 
-static bool is_tcp(const uint8_t *frame, size_t bytes, const struct headers *h)
+static bool is_tcp_or_unclear(const uint8_t *frame, size_t bytes, const struct headers *h)
 {
 	const uint8_t *ip = frame + h->l3_offset;
 	size_t left = bytes - h->l3_offset;
 
 	if (h->ethertype == ETH_P_IP)
-		return left >= 20 && ip[9] == IPPROTO_TCP;
-	return h->ethertype == ETH_P_IPV6 && is_tcp6(ip, left);
+		return left < 20 || ip[9] == IPPROTO_TCP;
+	return h->ethertype == ETH_P_IPV6 && ipv6_is_tcp_or_unclear(ip, left);
 }
 
 static void mac_store(uint64_t mac, uint8_t out[ETH_ALEN])
@@ -98,45 +108,35 @@ static void mac_store(uint64_t mac, uint8_t out[ETH_ALEN])
 		out[i] = (uint8_t)(mac >> (8 * (ETH_ALEN - 1 - i)));
 }
 
-static bool fdb_lookup(const struct flow_tables *tables, uint64_t mac, uint16_t vlan,
-		       struct vxdp_fdb_key *key, struct vxdp_fdb_entry *entry)
-{
-	mac_store(mac, key->mac);
-	key->vlan = vlan;
-	return bpf_map_lookup_elem(tables->fdb_fd, key, entry) == 0;
-}
-
 /* Ask the maps, and keep the source alive there: on this lane the programs never see it. */
-static enum flow_lane flow_look_up(struct flow_entry *e, const struct flow_tables *tables,
-				   const struct headers *h, uint64_t now_ns)
+static enum flow_lane flow_look_up(const struct flow_tables *tables, const struct headers *h)
 {
+	struct vxdp_fdb_key dst = {.vlan = h->vlan}, src = {.vlan = h->vlan};
 	struct vxdp_fdb_entry entry;
-	struct vxdp_fdb_key key;
 
 	if ((h->src | h->dst) & (1ULL << 40)) /* a group address */
 		return FLOW_KERNEL;
-	if (!fdb_lookup(tables, h->dst, h->vlan, &key, &entry) || entry.port != VXDP_PORT_UPLINK)
+	mac_store(h->dst, dst.mac);
+	if (vxdp_fdb_get(tables->pins, &dst, &entry) || entry.port != VXDP_PORT_UPLINK)
 		return FLOW_KERNEL;
-	if (!fdb_lookup(tables, h->src, h->vlan, &key, &entry) || entry.port != tables->port_id)
+	mac_store(h->src, src.mac);
+	if (vxdp_fdb_get(tables->pins, &src, &entry) || entry.port != tables->port_id)
 		return FLOW_KERNEL;
-	if (now_ns - entry.last_seen_ns >= REFRESH_NS && now_ns > entry.last_seen_ns) {
-		entry.last_seen_ns = now_ns;
-		bpf_map_update_elem(tables->fdb_fd, &key, &entry, BPF_EXIST);
-	}
-	e->refreshed_ns = now_ns;
+	vxdp_fdb_refresh(tables->pins, &src, tables->port_id);
 	return FLOW_DIRECT;
 }
 
 enum flow_lane flow_lane(struct flow_cache *cache, const struct flow_tables *tables,
 			 const uint8_t *frame, size_t bytes, uint64_t now_ns)
 {
-	uint64_t generation = __atomic_load_n(tables->generation, __ATOMIC_RELAXED);
+	uint64_t generation =
+		__atomic_load_n(&tables->pins->mapped_config->generation, __ATOMIC_RELAXED);
 	struct flow_entry *e;
 	struct headers h;
 	uint64_t dst_and_vlan;
 
 	parse_ethernet(frame, bytes, &h);
-	if (tables->tcp_kernel && is_tcp(frame, bytes, &h))
+	if (tables->tcp_kernel && is_tcp_or_unclear(frame, bytes, &h))
 		return FLOW_KERNEL;
 
 	dst_and_vlan = h.dst << 16 | h.vlan;
@@ -144,7 +144,7 @@ enum flow_lane flow_lane(struct flow_cache *cache, const struct flow_tables *tab
 	if (unlikely(e->dst_and_vlan != dst_and_vlan || e->src != h.src ||
 		     e->generation != generation || now_ns - e->refreshed_ns >= REFRESH_NS)) {
 		e->refreshed_ns = now_ns;
-		e->lane = flow_look_up(e, tables, &h, now_ns);
+		e->lane = flow_look_up(tables, &h);
 		e->dst_and_vlan = dst_and_vlan;
 		e->src = h.src;
 		e->generation = generation;

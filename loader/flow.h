@@ -19,6 +19,8 @@
 
 #include <vxdp/abi.h>
 
+#include "pins.h"
+
 #define FLOW_ENTRIES	256 /* direct-mapped, a power of two */
 #define FLOW_PEEK_BYTES 128 /* headers looked at, at most */
 
@@ -38,8 +40,7 @@ struct flow_cache {
 
 /* Where the answers come from. */
 struct flow_tables {
-	const uint64_t *generation; /* in the mapped config */
-	int fdb_fd;
+	const struct vxdp_pins *pins;
 	uint16_t port_id;
 	bool tcp_kernel; /* TCP takes the kernel lane */
 };

@@ -2,10 +2,15 @@
 /*
  * Theory of operation
  *
- * Receive. A guest buffer whose frame has to start at D is given to the kernel as UMEM address
- * D - headroom - 256 - base. Its virtio-net header (no offloads, one buffer) is written at that
- * moment, while nobody waits for it, so that a received frame costs no access to guest memory
- * other than the used ring: not one byte of the frame is looked at.
+ * Receive. The XDP program puts an empty virtio-net header in front of each frame, so what arrives
+ * is exactly what a receive buffer has to hold, and the buffer is given to the kernel such that it
+ * begins there. A received frame then costs no access to guest memory other than the used ring:
+ * not one byte of the frame is looked at. A buffer at V becomes UMEM address
+ *
+ *	copy mode     V - base - 256              the kernel copies header and frame to chunk + 256
+ *	zero copy     V - base - 256 - headroom + header bytes
+ *	                                          the NIC writes the frame to chunk + 256 +
+ *headroom, and the program the header before it, in the buffer
  *
  * The kernel returns addresses. They nearly always come back in the order they were given
  * (always in copy mode), so what is posted is kept as a queue: the oldest entry is compared first,
@@ -82,54 +87,36 @@ static bool dma_contiguous(const struct pair *p, const struct direct_socket *s, 
 	return ((uintptr_t)va & ~(page - 1)) == (((uintptr_t)va + bytes - 1) & ~(page - 1));
 }
 
-/*
- * Where the frame of a receive buffer has to start: right behind the header if both are in one
- * part, or at the start of the second part if the header fills the first.
- */
-static uint8_t *rx_target(const struct pair *p, const struct direct_socket *s,
-			  const struct vu_chain *c, uint8_t **hdr)
+/* From the UMEM address a buffer is given as to where header and frame arrive. */
+static inline uint64_t rx_lead(const struct pair *p, const struct direct_socket *s)
 {
-	uint32_t needed = p->frame_bytes_max;
-	const struct iovec *iov = c->iov;
-	uint8_t *frame;
-	uint64_t offset;
+	return XSK_PACKET_HEADROOM + (s->xsk.zerocopy ? s->umem.headroom_bytes - p->hdr_bytes : 0);
+}
 
-	if (c->n_iov == 1 && iov[0].iov_len >= p->hdr_bytes + needed) {
-		*hdr = iov[0].iov_base;
-		frame = *hdr + p->hdr_bytes;
-	} else if (c->n_iov >= 2 && iov[0].iov_len == p->hdr_bytes && iov[1].iov_len >= needed) {
-		*hdr = iov[0].iov_base;
-		frame = iov[1].iov_base;
-	} else {
-		return NULL;
-	}
-	/* The kernel refuses a chunk that does not end inside the UMEM (xp_check_unaligned()). */
-	offset = (uint64_t)(frame - (uint8_t *)s->umem.base);
-	if (offset + s->umem.chunk_bytes > s->umem.bytes)
-		return NULL;
-	if (!dma_contiguous(p, s, frame - XSK_PACKET_HEADROOM - s->umem.headroom_bytes,
-			    s->umem.chunk_bytes))
-		return NULL;
-	return frame;
+/*
+ * The UMEM address of a receive buffer, or 0 if the kernel cannot write to it: header and longest
+ * frame have to fit into one part, and the whole chunk lies in the UMEM (xp_check_unaligned()).
+ */
+static uint64_t rx_address(const struct pair *p, const struct direct_socket *s,
+			   const struct vu_chain *c)
+{
+	uint8_t *va = c->iov[0].iov_base;
+	uint64_t addr;
+
+	if (c->n_iov != 1 || c->bytes < p->hdr_bytes + p->frame_bytes_max)
+		return 0;
+	addr = (uint64_t)(va - (uint8_t *)s->umem.base) - rx_lead(p, s);
+	if (addr + s->umem.chunk_bytes > s->umem.bytes)
+		return 0;
+	if (!dma_contiguous(p, s, (uint8_t *)s->umem.base + addr, s->umem.chunk_bytes))
+		return 0;
+	return addr;
 }
 
 static void fill_put(struct direct_socket *s, uint32_t i, struct posted entry)
 {
 	*xsk_ring_addr(&s->xsk.fill, i) = entry.addr;
 	posted_add(&s->rx, entry);
-}
-
-static void fill_guest(struct pair *p, struct direct_socket *s, uint32_t i,
-		       const struct vu_chain *c, uint8_t *frame, uint8_t *hdr)
-{
-	const struct vu_net_hdr empty = {.num_buffers = htole16(1)};
-	uint64_t lead = XSK_PACKET_HEADROOM + s->umem.headroom_bytes;
-
-	memcpy(hdr, &empty, p->hdr_bytes);
-	fill_put(s, i,
-		 (struct posted){.addr = (uint64_t)(frame - (uint8_t *)s->umem.base) - lead,
-				 .head = c->head,
-				 .kind = POSTED_GUEST});
 }
 
 void direct_fill(struct pair *p, struct direct_socket *s)
@@ -146,12 +133,15 @@ void direct_fill(struct pair *p, struct direct_socket *s)
 		p->rx_starved = true;
 	while (chains > 0 && n < room && p->posted < p->posted_max) {
 		struct vu_chain *c = window_first(&p->window);
-		uint8_t *hdr;
-		uint8_t *frame = rx_target(p, s, c, &hdr);
+		uint64_t addr = rx_address(p, s, c);
 
-		if (!frame)
+		if (!addr)
 			break;
-		fill_guest(p, s, n++, c, frame, hdr);
+		fill_put(s, n++,
+			 (struct posted){.addr = addr,
+					 .head = c->head,
+					 .kind = POSTED_GUEST,
+					 .seq = p->window.taken});
 		window_take(&p->window, 1);
 		p->posted++;
 		s->guest_posted++;
@@ -180,41 +170,33 @@ static void rx_bounced(struct pair *p, struct direct_socket *s, uint64_t chunk,
 	s->rx_bounce[s->n_rx_bounce++] = chunk;
 }
 
-/* A frame that is not where it was asked for: a driver with a headroom of its own. */
-static void rx_misplaced(const struct direct_socket *s, const struct posted *e,
-			 const uint8_t *frame, uint32_t bytes)
-{
-	uint8_t *target =
-		(uint8_t *)s->umem.base + e->addr + XSK_PACKET_HEADROOM + s->umem.headroom_bytes;
-
-	if (unlikely(frame != target))
-		memmove(target, frame, bytes);
-}
-
 unsigned int direct_rx(struct pair *p, struct direct_socket *s, unsigned int budget)
 {
 	uint32_t n = MIN(xsk_ring_ready(&s->xsk.rx), budget);
 	struct vu_mem *mem = vu_ring_info(p->rx)->mem;
-	uint64_t packets = 0, bytes = 0;
+	uint64_t packets = 0, bytes = 0, lead = rx_lead(p, s);
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct xdp_desc desc = *xsk_ring_desc(&s->xsk.rx, i);
 		uint64_t addr = desc.addr & XSK_ADDR_MASK;
-		uint8_t *frame = (uint8_t *)s->umem.base + addr + XSK_OFFSET(desc.addr);
+		uint8_t *at = (uint8_t *)s->umem.base + addr + XSK_OFFSET(desc.addr);
 		struct posted e = posted_take(&s->rx, addr);
 
 		if (unlikely(e.kind != POSTED_GUEST)) {
 			if (e.kind == POSTED_BOUNCE)
-				rx_bounced(p, s, e.addr, frame, desc.len);
+				rx_bounced(p, s, e.addr, at + p->hdr_bytes,
+					   desc.len - p->hdr_bytes);
 			continue;
 		}
-		rx_misplaced(s, &e, frame, desc.len);
-		vu_mem_dirty(mem, frame - p->hdr_bytes, desc.len + p->hdr_bytes);
-		vu_ring_push(p->rx, e.head, p->hdr_bytes + desc.len);
+		/* Elsewhere than asked for: a driver with a headroom of its own. */
+		if (unlikely(XSK_OFFSET(desc.addr) != lead))
+			memmove((uint8_t *)s->umem.base + addr + lead, at, desc.len);
+		vu_mem_dirty(mem, at, desc.len);
+		vu_ring_push(p->rx, e.head, desc.len);
 		s->guest_posted--;
 		p->posted--;
 		packets++;
-		bytes += desc.len;
+		bytes += desc.len - p->hdr_bytes;
 	}
 	if (n)
 		xsk_ring_consumed(&s->xsk.rx, n);
@@ -359,6 +341,7 @@ static void abandon_tx(struct pair *p, struct direct_socket *s)
 
 void direct_abandon(struct pair *p, struct direct_socket *s)
 {
+	const struct vu_net_hdr empty = {.num_buffers = htole16(1)};
 	uint32_t newest = s->rx.tail;
 	struct vu_head heads[XSK_RING_ENTRIES];
 	uint32_t n = 0;
@@ -380,8 +363,10 @@ void direct_abandon(struct pair *p, struct direct_socket *s)
 	for (uint32_t i = s->rx.head; i != newest; i++) {
 		struct posted *e = posted_at(&s->rx, i);
 
-		if (e->kind == POSTED_GUEST)
-			vu_ring_push(p->rx, e->head, p->hdr_bytes);
+		if (e->kind != POSTED_GUEST)
+			continue;
+		memcpy((uint8_t *)s->umem.base + e->addr + rx_lead(p, s), &empty, p->hdr_bytes);
+		vu_ring_push(p->rx, e->head, p->hdr_bytes);
 	}
 	s->rx.head = s->rx.tail;
 	p->posted -= s->guest_posted;

@@ -146,8 +146,12 @@ int vxdp_port_flags(const struct vxdp_pins *pins, uint32_t id, uint16_t set, uin
 /** vxdp_port_clear() - free a port's id: its entry, its FDB entries, queues and counters */
 int vxdp_port_clear(const struct vxdp_pins *pins, uint32_t id);
 
-/** vxdp_queue_owner_set() - give NIC receive queue @queue to a port, VXDP_PORT_NONE to none */
-int vxdp_queue_owner_set(const struct vxdp_pins *pins, uint32_t queue, uint32_t port);
+/**
+ * vxdp_queue_owner_set() - give NIC receive queue @queue to a port, VXDP_PORT_NONE to none
+ * @hdr_bytes: length of the virtio-net header its guest wants in front of a frame
+ */
+int vxdp_queue_owner_set(const struct vxdp_pins *pins, uint32_t queue, uint32_t port,
+			 uint16_t hdr_bytes);
 
 /** vxdp_xsk_set() - put an AF_XDP socket bound to @queue into the map */
 int vxdp_xsk_set(const struct vxdp_pins *pins, uint32_t queue, int xsk_fd);

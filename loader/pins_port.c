@@ -131,7 +131,7 @@ int vxdp_port_clear(const struct vxdp_pins *pins, uint32_t id)
 
 	for (uint32_t i = 0; i < VXDP_NIC_QUEUES_MAX; i++) {
 		if (!bpf_map_lookup_elem(pins->queues, &i, &queue) && queue.owner == id)
-			vxdp_queue_owner_set(pins, i, VXDP_PORT_NONE);
+			vxdp_queue_owner_set(pins, i, VXDP_PORT_NONE, 0);
 	}
 	err = vxdp_port_set(pins, id, &nothing);
 	vxdp_fdb_flush(pins, id, true);
@@ -139,9 +139,10 @@ int vxdp_port_clear(const struct vxdp_pins *pins, uint32_t id)
 	return err;
 }
 
-int vxdp_queue_owner_set(const struct vxdp_pins *pins, uint32_t queue, uint32_t port)
+int vxdp_queue_owner_set(const struct vxdp_pins *pins, uint32_t queue, uint32_t port,
+			 uint16_t hdr_bytes)
 {
-	struct vxdp_queue entry = {.owner = port};
+	struct vxdp_queue entry = {.owner = (uint16_t)port, .hdr_bytes = hdr_bytes};
 	int err = bpf_map_update_elem(pins->queues, &queue, &entry, BPF_ANY) ? -errno : 0;
 
 	vxdp_generation_bump(pins);

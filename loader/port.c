@@ -94,8 +94,7 @@ static int pair_new(struct port *port, unsigned int index, struct pair **out)
 	p->tap_fd = -1;
 	p->tx_tap_fd = port->tap.first_fd;
 	p->tables = (struct flow_tables){
-		.generation = (const uint64_t *)&port->sw->pins->mapped_config->generation,
-		.fdb_fd = port->sw->pins->fdb,
+		.pins = port->sw->pins,
 		.port_id = (uint16_t)port->id,
 	};
 	p->capture = port->capture.fd >= 0 ? &port->capture : NULL;
@@ -153,7 +152,7 @@ static void worker_ring_remove(void *arg)
 	int kick_fd = vu_ring_info(c->ring)->kick_fd;
 
 	if (kick_fd >= 0)
-		worker_unwatch(p->worker, kick_fd);
+		worker_unwatch(p->worker, SOURCE_KICK, kick_fd);
 	if (c->is_rx) {
 		held_drop(p);
 		window_empty_into(&p->window, p->rx);
@@ -184,7 +183,7 @@ static void worker_tap_set(void *arg)
 	struct pair *p = c->pair;
 
 	if (p->tap_fd >= 0)
-		worker_unwatch(p->worker, p->tap_fd);
+		worker_unwatch(p->worker, SOURCE_TAP, p->tap_fd);
 	p->tap_fd = c->tap_fd;
 	p->tx_tap_fd = c->tap_fd >= 0 ? c->tap_fd : p->port->tap.first_fd;
 	p->tap_readable = c->tap_fd >= 0;
@@ -255,12 +254,29 @@ void port_settle_soon(struct port *port)
 	event_timer_set(port->settle_timer, SETTLE_NS, 0);
 }
 
+static void ring_enable(struct port *port, unsigned int index, bool enabled)
+{
+	struct ring_change change = {
+		.pair = port->pair[index / 2],
+		.is_rx = index % 2 == 0,
+		.enabled = enabled,
+	};
+
+	if (change.is_rx && !enabled)
+		direct_pair_close(port, index / 2);
+	worker_call(change.pair->worker, worker_ring_enable, &change);
+}
+
 /* ---- What the device calls ---- */
 
 static void on_link(void *owner, bool up)
 {
 	struct port *port = owner;
 
+	/* A ring is disabled until this front end says otherwise. */
+	for (unsigned int i = 0; i < 2 * VU_PAIRS_MAX; i++)
+		if (port->pair[i / 2])
+			ring_enable(port, i, false);
 	/* Another guest, perhaps, with other memory: let it try the direct lane afresh. */
 	port->direct.refused = false;
 	if (!up)

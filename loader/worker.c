@@ -12,8 +12,10 @@
  *
  * Taps are edge-triggered: an event sets tap_readable, which lasts until a read says EAGAIN. To
  * notice a tap (or a kick nobody waits for) while polling, epoll is asked without waiting now and
- * then. AF_XDP sockets are level-triggered: their rings are polled anyway, and a sleep must not
- * begin while one holds frames.
+ * then. AF_XDP sockets are polled through their rings and only waited for in a sleep, where they
+ * are level-triggered, since none may begin while a ring holds frames. They are in an epoll set of
+ * their own around the other one, because asking for them costs a look at each socket's transmit
+ * ring.
  */
 #include "worker.h"
 
@@ -47,7 +49,8 @@ struct worker_request {
 struct worker {
 	struct worker_options options;
 	pthread_t thread;
-	int epoll_fd;
+	int epoll_fd; /* wake_fd, kicks and taps: looked at now and then while polling */
+	int sleep_fd; /* epoll_fd and the AF_XDP sockets: to sleep on */
 	int wake_fd;
 	bool stop;
 	bool sleeping;
@@ -87,13 +90,14 @@ int worker_watch(struct worker *w, struct pair *p, enum worker_source source, in
 		.events = source == SOURCE_XSK ? EPOLLIN : EPOLLIN | EPOLLET,
 		.data.u64 = watch_tag(p, source),
 	};
+	int set = source == SOURCE_XSK ? w->sleep_fd : w->epoll_fd;
 
-	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
-void worker_unwatch(struct worker *w, int fd)
+void worker_unwatch(struct worker *w, enum worker_source source, int fd)
 {
-	epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	epoll_ctl(source == SOURCE_XSK ? w->sleep_fd : w->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
 int worker_pair_add(struct worker *w, struct pair *p)
@@ -111,11 +115,11 @@ void worker_pair_remove(struct worker *w, struct pair *p)
 			w->pair[i--] = w->pair[--w->n_pairs];
 }
 
-/* Wait up to @timeout_ms for something to do. Returns the number of events. */
-static int look(struct worker *w, int timeout_ms)
+/* Note what happened on kicks and taps. */
+static void look(struct worker *w)
 {
 	struct epoll_event events[EVENTS];
-	int n = epoll_wait(w->epoll_fd, events, EVENTS, timeout_ms);
+	int n = epoll_wait(w->epoll_fd, events, EVENTS, 0);
 
 	for (int i = 0; i < n; i++) {
 		struct pair *p = (struct pair *)(uintptr_t)(events[i].data.u64 & ~3ULL);
@@ -128,7 +132,6 @@ static int look(struct worker *w, int timeout_ms)
 			p->tap_readable = true;
 		}
 	}
-	return n;
 }
 
 static void answer_request(struct worker *w)
@@ -160,6 +163,7 @@ static bool arm_all(struct worker *w)
 
 static void worker_sleep(struct worker *w)
 {
+	struct epoll_event event;
 	bool soon = false;
 
 	if (!arm_all(w))
@@ -168,7 +172,8 @@ static void worker_sleep(struct worker *w)
 		soon |= pair_needs_clock(w->pair[i]);
 	__atomic_store_n(&w->sleeping, true, __ATOMIC_RELAXED);
 	stat_add(&w->stats.sleeps, 1);
-	look(w, soon ? RETRY_MS : -1);
+	epoll_wait(w->sleep_fd, &event, 1, soon ? RETRY_MS : -1);
+	look(w);
 	__atomic_store_n(&w->sleeping, false, __ATOMIC_RELAXED);
 	for (unsigned int i = 0; i < w->n_pairs; i++)
 		pair_disarm(w->pair[i]);
@@ -221,7 +226,7 @@ static void *worker_main(void *arg)
 			last_frame = now;
 			t0 = cycles_now();
 		} else if (!frames || now - last_look >= LOOK_NS) {
-			look(w, 0);
+			look(w);
 			last_look = now;
 		}
 	}
@@ -256,6 +261,7 @@ static int thread_start(struct worker *w)
 static void worker_free(struct worker *w)
 {
 	close_fd(&w->wake_fd);
+	close_fd(&w->sleep_fd);
 	close_fd(&w->epoll_fd);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->answered);
@@ -274,9 +280,11 @@ int worker_start(const struct worker_options *options, struct vx_error *error, s
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->answered, NULL);
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->sleep_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->epoll_fd < 0 || w->wake_fd < 0 ||
-	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &wake)) {
+	if (w->epoll_fd < 0 || w->sleep_fd < 0 || w->wake_fd < 0 ||
+	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &wake) ||
+	    epoll_ctl(w->sleep_fd, EPOLL_CTL_ADD, w->epoll_fd, &wake)) {
 		err = -errno;
 		worker_free(w);
 		return vx_fail_errno(error, err, "cannot start a worker");

@@ -51,7 +51,7 @@ void worker_pair_remove(struct worker *w, struct pair *p);
 /** worker_watch() - wake up for @fd: what is behind it belongs to pair @p */
 enum worker_source { SOURCE_KICK, SOURCE_TAP, SOURCE_XSK };
 int worker_watch(struct worker *w, struct pair *p, enum worker_source source, int fd);
-void worker_unwatch(struct worker *w, int fd);
+void worker_unwatch(struct worker *w, enum worker_source source, int fd);
 
 /* From any thread: */
 
