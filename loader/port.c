@@ -68,9 +68,7 @@ static void pair_configure(struct port *port, struct pair *p)
 {
 	p->features = port->features;
 	p->mergeable = has(port, VIRTIO_NET_F_MRG_RXBUF);
-	p->hdr_bytes = p->mergeable || has(port, VIRTIO_F_VERSION_1)
-			       ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
-			       : sizeof(struct virtio_net_hdr);
+	p->hdr_bytes = vu_net_hdr_bytes(port->features);
 	p->gso_rx = has(port, VIRTIO_NET_F_GUEST_TSO4) || has(port, VIRTIO_NET_F_GUEST_TSO6) ||
 		    has(port, VIRTIO_NET_F_GUEST_USO4);
 	p->frame_bytes_max = port->mtu + ETHERNET_OVERHEAD;
@@ -351,6 +349,12 @@ static void on_ring_enable(void *owner, unsigned int index, bool enabled)
 	port_settle_soon(port);
 }
 
+/* Length of the virtio-net header on the tap; the long one before anything was negotiated. */
+static size_t tap_hdr_bytes(const struct port *port)
+{
+	return port->features ? vu_net_hdr_bytes(port->features) : sizeof(struct vu_net_hdr);
+}
+
 /* RARP "who is at MAC: MAC", as QEMU itself would send it (RFC 903). */
 static void on_announce(void *owner, const uint8_t mac[6])
 {
@@ -361,7 +365,7 @@ static void on_announce(void *owner, const uint8_t mac[6])
 	static const uint8_t fixed[] = {0x00, 0x01, 0x08, 0x00, 6, 4, 0x00, RARP_REQUEST};
 	struct port *port = owner;
 	uint8_t *at = rarp.frame;
-	int hdr_bytes = sizeof(rarp.vnet);
+
 	struct iovec iov[2];
 
 	memset(at, 0xff, ETH_ALEN);
@@ -372,9 +376,7 @@ static void on_announce(void *owner, const uint8_t mac[6])
 	memcpy(at + ETH_HLEN + 8, mac, ETH_ALEN);
 	memcpy(at + ETH_HLEN + 18, mac, ETH_ALEN);
 
-	if (port->features && !has(port, VIRTIO_F_VERSION_1) && !has(port, VIRTIO_NET_F_MRG_RXBUF))
-		hdr_bytes = sizeof(struct virtio_net_hdr);
-	iov[0] = (struct iovec){&rarp.vnet, (size_t)hdr_bytes};
+	iov[0] = (struct iovec){&rarp.vnet, tap_hdr_bytes(port)};
 	iov[1] = (struct iovec){rarp.frame, sizeof(rarp.frame)};
 	if (writev(port->tap.first_fd, iov, 2) < 0)
 		log_warn("%s: cannot announce the guest: %s", port->name, strerror(errno));
