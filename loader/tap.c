@@ -16,6 +16,8 @@
 #include <vxdp/log.h>
 #include <vxdp/util.h>
 
+#include "vhost/net.h"
+
 /* Linux 6.2; missing from older headers. */
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
@@ -184,11 +186,7 @@ void tap_close(struct tap *tap)
 
 int tap_offloads_set(const struct tap *tap, uint64_t features)
 {
-	/* Without VERSION_1 and MRG_RXBUF the header has no num_buffers (virtio 1.2, 5.1.6.1). */
-	bool long_header =
-		features & (VIRTIO_BIT(VIRTIO_F_VERSION_1) | VIRTIO_BIT(VIRTIO_NET_F_MRG_RXBUF));
-	int header_bytes = long_header || !features ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
-						    : sizeof(struct virtio_net_hdr);
+	int header_bytes = features ? vu_net_hdr_bytes(features) : (int)sizeof(struct vu_net_hdr);
 	unsigned long offloads = 0;
 	int err;
 
