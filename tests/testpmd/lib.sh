@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# lib.sh - for the tests whose guest is DPDK's testpmd with a virtio-user port: the wire, vxdp on
+# it, and testpmd driven through its prompt. Source it, then call test_init NAME.
+#
+#   netns $ns_host:  v0, the NIC that vxdp serves        netns $ns_wire:  g0, the far end
+#   testpmd, the guest: main thread on CPU 0 (sleeps), forwarding thread on CPU 1 (always busy)
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+VXDP=${VXDP:-$top/build/vxdp}
+wire=$top/build/tests/testpmd/wire
+
+wire_mac=02:57:00:00:00:01
+# shellcheck disable=SC2034
+guest_mac=02:56:00:00:00:01
+
+declare -A tp_pid tp_fd tp_mark
+vx_pid=
+
+n_tests=0
+n_failed=0
+
+# ok|not_ok TEXT; note TEXT: a line for people
+ok() { echo "ok $((++n_tests)) - $1"; }
+not_ok() { n_failed=$((n_failed + 1)); echo "not ok $((++n_tests)) - $1"; }
+skip() { echo "ok $((++n_tests)) - $1 # SKIP $2"; }
+note() { echo "# $*"; }
+done_testing() { echo "1..$n_tests"; [ "$n_failed" -eq 0 ]; }
+skip_all() { echo "1..0 # SKIP $1"; exit 0; }
+
+# In the background use nsenter itself: of a function, $! is a shell, which is no use to kill.
+on_host() { nsenter --net="/run/netns/$ns_host" "$@"; }
+on_wire() { nsenter --net="/run/netns/$ns_wire" "$@"; }
+
+# Try a command every 50 ms for SECONDS: until 5 COMMAND...
+until_true() {
+	local tries=$(($1 * 20))
+	shift
+	while ! "$@"; do
+		[ $((tries -= 1)) -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+
+test_init() {
+	local need
+	[ "$(id -u)" -eq 0 ] || skip_all "needs root"
+	for need in dpdk-testpmd jq ethtool; do
+		command -v $need >/dev/null || skip_all "$need is not installed"
+	done
+	for need in "$VXDP" "$wire"; do
+		[ -x "$need" ] || skip_all "$need is not built (make all tests)"
+	done
+	tmp=$(mktemp -d "/tmp/$1.XXXXXX")
+	ns_host=$(basename "$tmp")-h
+	ns_wire=$(basename "$tmp")-w
+	hugepages_before=$(cat /proc/sys/vm/nr_hugepages)
+	export VXDP_RUNDIR=$tmp/run VXDP_BPFFS=$tmp/bpf
+	mkdir "$tmp/run" "$tmp/bpf" "$tmp/huge"
+	trap test_exit EXIT
+	trap 'exit 1' INT TERM
+	mount -t bpf bpf "$tmp/bpf" && mount -t hugetlbfs hugetlbfs "$tmp/huge" || exit 1
+	wire_make || exit 1
+}
+
+test_exit() {
+	local name
+	for name in "${!tp_pid[@]}"; do
+		kill -KILL "${tp_pid[$name]}" 2>/dev/null
+	done
+	vx_stop
+	ip netns del "$ns_host" 2>/dev/null
+	ip netns del "$ns_wire" 2>/dev/null
+	wait
+	umount "$tmp/bpf" "$tmp/huge"
+	rm -rf "$tmp"
+	sysctl -qw vm.nr_hugepages="$hugepages_before"
+}
+
+# No IPv6 on the wire: its own frames would spoil exact counts.
+wire_make() {
+	local ns
+	for ns in "$ns_host" "$ns_wire"; do
+		ip netns add "$ns" &&
+			nsenter --net="/run/netns/$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
+				net.ipv6.conf.default.disable_ipv6=1 || return 1
+	done
+	ip -n "$ns_host" link add v0 numrxqueues 4 numtxqueues 4 type veth \
+		peer name g0 netns "$ns_wire" numrxqueues 4 numtxqueues 4 &&
+		ip -n "$ns_host" link set v0 up &&
+		ip -n "$ns_wire" link set g0 up address $wire_mac &&
+		on_wire ethtool -K g0 tx off >/dev/null
+}
+
+# The NIC gets N queues. Nothing may be attached.
+wire_queues() {
+	on_host ethtool -L v0 rx "$1" tx "$1" 2>/dev/null
+	on_wire ethtool -L g0 rx "$1" tx "$1" 2>/dev/null
+	until_true 5 wire_has_carrier
+}
+
+wire_has_carrier() { ip -n "$ns_wire" link show g0 | grep -q "state UP"; }
+
+# Frames that the wire itself lost, either way: those that the far end's veth did not take. (The
+# receiving end's count would hold those again that an AF_XDP socket refused, which vxdp counts.)
+wire_losses() {
+	{ ip -j -s -n "$ns_wire" link show g0; ip -j -s -n "$ns_host" link show v0; } |
+		jq -cs '{to_guest: .[0][0].stats64.tx.dropped, from_guest: .[1][0].stats64.tx.dropped}'
+}
+
+# vx_start SOCKET ARGS...: attach in the foreground, wait for the port
+vx_start() {
+	local socket=$1
+	shift
+	nsenter --net="/run/netns/$ns_host" "$VXDP" attach v0 --vm "$socket" --name vm0 "$@" >"$tmp/vxdp.log" 2>&1 &
+	vx_pid=$!
+	if ! { until_true 10 vx_has_port && kill -0 "$vx_pid" 2>/dev/null; }; then
+		sed 's/^/# vxdp: /' "$tmp/vxdp.log"
+		vx_stop
+		return 1
+	fi
+}
+
+# True as well when vxdp has died: nothing to wait for.
+vx_has_port() {
+	is_gone "$vx_pid" && return 0
+	on_host "$VXDP" status v0 -j 2>/dev/null | jq -e '.ports[] | select(.name == "vm0")' >/dev/null
+}
+
+vx_stop() {
+	[ -n "$vx_pid" ] || return 0
+	kill -TERM "$vx_pid" 2>/dev/null
+	until_true 5 is_gone "$vx_pid" || kill -KILL "$vx_pid"
+	wait "$vx_pid" 2>/dev/null
+	vx_pid=
+}
+
+# What the port's stats say now, summed over its queues, as one flat JSON object.
+vx_totals() {
+	on_host "$VXDP" stats v0 -j | jq -c '
+		def packets(f): [.queues[] | f.packets // 0] | add // 0;
+		def drops(f): [.queues[] | f.drops // {} | to_entries[] | .value.packets] | add // 0;
+		def verdict_drops: [.verdicts // {} | to_entries[] | select(.key | startswith("drop_")) |
+			.value.packets] | add // 0;
+		(.ports[] | select(.name == "uplink") | verdict_drops) as $uplink_drops |
+		.ports[] | select(.name == "vm0") |
+		{rx_direct: packets(.rx.direct), rx_kernel: packets(.rx.kernel),
+		 rx_bounced: packets(.rx.bounced), tx_direct: packets(.tx.direct),
+		 tx_kernel: packets(.tx.kernel), tx_bounced: packets(.tx.bounced),
+		 rx_drops: (drops(.rx) + $uplink_drops), tx_drops: (drops(.tx) + verdict_drops)}'
+}
+
+# json_diff AFTER BEFORE: field by field
+json_diff() { jq -cn --argjson a "$1" --argjson b "$2" '$a | with_entries(.value -= $b[.key])'; }
+
+# testpmd_start NAME EAL-ARGS... -- ARGS...: waits for its prompt
+testpmd_start() {
+	local name=$1 fd
+	shift
+	: >"$tmp/$name.log"
+	mkfifo "$tmp/$name.in"
+	exec {fd}<>"$tmp/$name.in"
+	stdbuf -oL dpdk-testpmd --no-pci --no-telemetry --file-prefix="$(basename "$tmp")-$name" "$@" \
+		<&"$fd" >"$tmp/$name.log" 2>&1 &
+	tp_pid[$name]=$!
+	tp_fd[$name]=$fd
+	tp_mark[$name]=0
+	rm "$tmp/$name.in"
+	testpmd_wait "$name" 'testpmd> ' 15
+}
+
+# Wait until the output since the last testpmd_say matches: testpmd_wait NAME PATTERN SECONDS
+testpmd_wait() { until_true "$3" testpmd_saw "$1" "$2" && kill -0 "${tp_pid[$1]}" 2>/dev/null; }
+
+testpmd_saw() {
+	kill -0 "${tp_pid[$1]}" 2>/dev/null || return 0
+	testpmd_out "$1" | grep -q "$2"
+}
+
+testpmd_out() { tail -c +$((tp_mark[$1] + 1)) "$tmp/$1.log"; }
+
+# testpmd_say NAME COMMAND [PATTERN]: and wait for the pattern (the prompt) in the answer
+testpmd_say() {
+	tp_mark[$1]=$(stat -c %s "$tmp/$1.log")
+	echo "$2" >&"${tp_fd[$1]}"
+	testpmd_wait "$1" "${3:-testpmd> }" 5
+}
+
+# What `stop` has just said about port 0: {"rx":N,"rx_dropped":N,"tx":N,"tx_dropped":N}
+testpmd_counts() {
+	testpmd_out "$1" | awk '/Forward statistics for port 0/ { on = 1 }
+		on && /RX-packets/ { rx = $2; rx_dropped = $4 }
+		on && /TX-packets/ { printf "{\"rx\":%d,\"rx_dropped\":%d,\"tx\":%d,\"tx_dropped\":%d}\n",
+			rx, rx_dropped, $2, $4; exit }'
+}
+
+testpmd_stop() {
+	local fd=${tp_fd[$1]}
+	echo quit >&"$fd"
+	until_true 10 is_gone "${tp_pid[$1]}" || kill -KILL "${tp_pid[$1]}"
+	wait "${tp_pid[$1]}" 2>/dev/null
+	exec {fd}>&-
+	unset "tp_pid[$1]" "tp_fd[$1]"
+}
+
+# Reserve N 2-MiB pages; fails when the machine has not so many.
+hugepages() {
+	local free
+	free=$(awk '/HugePages_Free/ { print $2 }' /proc/meminfo)
+	[ "$free" -ge "$1" ] ||
+		sysctl -qw vm.nr_hugepages=$(($(cat /proc/sys/vm/nr_hugepages) + $1 - free))
+	[ "$(awk '/HugePages_Free/ { print $2 }' /proc/meminfo)" -ge "$1" ]
+}
