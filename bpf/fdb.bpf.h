@@ -12,7 +12,7 @@
 #include "maps.bpf.h"
 #include "parse.bpf.h"
 
-#define FDB_REFRESH_NS 1000000000ULL
+#define FDB_REFRESH_NS 1000000000LL
 
 static __always_inline void learned_add(__u32 port, __s32 n)
 {
@@ -76,8 +76,8 @@ static __always_inline void fdb_learn(struct vxdp_config *cfg, const struct vxdp
 		return;
 	else if (entry->port != port)
 		fdb_move(cfg, entry, port, now);
-	else if (now - entry->last_seen_ns > FDB_REFRESH_NS)
-		entry->last_seen_ns = now;
+	else if ((__s64)(now - entry->last_seen_ns) > FDB_REFRESH_NS)
+		entry->last_seen_ns = now; /* it may be a little ahead of the coarse clock */
 }
 
 /* What vxdp_fdb_refresh is called with; in loader/pins_fdb.c too. */

@@ -231,6 +231,27 @@ static __always_inline void frame_set_size(struct vxdp_frame *frame, struct __sk
 	frame->bytes += (frame->packets - 1) * headers;
 }
 
+/*
+ * Put the Ethernet header back in front of an skb that generic XDP has let through.
+ *
+ * From Linux 6.9 on (skb_pp_cow_data()) such an skb is often a copy, whose mac_len nobody has set:
+ * TC then sees the frame without its Ethernet header, and would forward it so. Pushing room for the
+ * header makes the kernel work mac_len out again; what is to stand there was at the mac_header.
+ */
+static __always_inline void restore_mac_header(struct __sk_buff *skb)
+{
+	struct ethhdr eth, seen = {};
+
+	if (bpf_skb_load_bytes_relative(skb, 0, &eth, sizeof(eth), BPF_HDR_START_MAC))
+		return;
+	bpf_skb_load_bytes(skb, 0, &seen, sizeof(seen));
+	if (mac_equal(eth.h_dest, seen.h_dest) && mac_equal(eth.h_source, seen.h_source) &&
+	    eth.h_proto == seen.h_proto)
+		return;
+	if (!bpf_skb_change_head(skb, sizeof(eth), 0))
+		bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0);
+}
+
 /* Addresses, VLAN and size of an skb; false if it is too short to have any. */
 static __always_inline bool parse_skb(struct __sk_buff *skb, struct vxdp_frame *frame)
 {

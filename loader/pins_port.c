@@ -22,10 +22,10 @@ static int read_port(const struct vxdp_pins *pins, uint32_t id, struct vxdp_port
 
 static int write_port(const struct vxdp_pins *pins, uint32_t id, const struct vxdp_port *port)
 {
-	int err = bpf_map_update_elem(pins->ports, &id, port, BPF_ANY) ? -errno : 0;
-
+	if (bpf_map_update_elem(pins->ports, &id, port, BPF_ANY))
+		return -errno;
 	vxdp_generation_bump(pins);
-	return err;
+	return 0;
 }
 
 int vxdp_port_get(const struct vxdp_pins *pins, uint32_t id, struct vxdp_port *port)
@@ -105,11 +105,13 @@ int vxdp_port_set(const struct vxdp_pins *pins, uint32_t id, const struct vxdp_p
 	if (old.ifindex && old.ifindex != port->ifindex)
 		bpf_map_delete_elem(pins->port_by_ifindex, &old.ifindex);
 	err = write_port(pins, id, port);
-	if (!err && port->ifindex && id >= VXDP_PORT_FIRST &&
-	    bpf_map_update_elem(pins->port_by_ifindex, &port->ifindex, &id, BPF_ANY))
-		err = -errno;
+	if (err)
+		return err;
 	set_ports_end(pins);
-	return err;
+	if (port->ifindex && id >= VXDP_PORT_FIRST &&
+	    bpf_map_update_elem(pins->port_by_ifindex, &port->ifindex, &id, BPF_ANY))
+		return -errno;
+	return 0;
 }
 
 int vxdp_port_flags(const struct vxdp_pins *pins, uint32_t id, uint16_t set, uint16_t clear)
@@ -143,10 +145,11 @@ int vxdp_queue_owner_set(const struct vxdp_pins *pins, uint32_t queue, uint32_t 
 			 uint16_t hdr_bytes)
 {
 	struct vxdp_queue entry = {.owner = (uint16_t)port, .hdr_bytes = hdr_bytes};
-	int err = bpf_map_update_elem(pins->queues, &queue, &entry, BPF_ANY) ? -errno : 0;
 
+	if (bpf_map_update_elem(pins->queues, &queue, &entry, BPF_ANY))
+		return -errno;
 	vxdp_generation_bump(pins);
-	return err;
+	return 0;
 }
 
 int vxdp_xsk_set(const struct vxdp_pins *pins, uint32_t queue, int xsk_fd)

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Tests of the BPF programs and of what loads them.
+
+BPF_TEST_BIN    := $(B)/tests/bpf
+BPF_TEST_LOADER := $(addprefix $(B)/loader/,bpf.o bpf_elf.o bpf_log.o error.o ethtool.o netlink.o \
+                   nic.o nic_info.o pins.o pins_fdb.o pins_port.o rundir.o state.o tc.o xdp.o xsk.o)
+BPF_TEST_COMMON := $(addprefix $(BPF_TEST_BIN)/,lab.o packet.o tap.o)
+BPF_TESTS       := $(patsubst tests/bpf/%_test.c,$(BPF_TEST_BIN)/%_test,$(wildcard tests/bpf/*_test.c))
+# Tables of tests leave out what is as usual.
+BPF_TEST_FLAGS  := -Wno-missing-field-initializers
+TESTS           += $(BPF_TESTS) $(BPF_TEST_BIN)/hold
+
+.PHONY: bpf-tests
+bpf-tests: $(BPF_TESTS) $(BPF_TEST_BIN)/hold
+
+$(BPF_TEST_BIN)/%.o: tests/bpf/%.c
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(BPF_TEST_FLAGS) $(LIB_FLAGS) -c -o $@ $<
+
+$(BPF_TESTS) $(BPF_TEST_BIN)/hold: $(BPF_TEST_BIN)/%: $(BPF_TEST_BIN)/%.o $(BPF_TEST_COMMON) $(BPF_TEST_LOADER)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LINK)

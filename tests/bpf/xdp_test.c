@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * xdp_test - what vxdp_uplink_xdp does with a frame, by BPF_PROG_TEST_RUN: to the guest's memory,
+ * or on to TC; and the flow hash of vxdp_tap_steering.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <vxdp/util.h>
+
+#include "lab.h"
+#include "loader/xsk.h"
+#include "tap.h"
+
+#define GUEST                                                                                      \
+	{                                                                                          \
+		0x52, 0x54, 0, 0, 0, 0x10                                                          \
+	}
+#define OTHER                                                                                      \
+	{                                                                                          \
+		0x52, 0x54, 0, 0, 0, 0x11                                                          \
+	}
+#define STATION                                                                                    \
+	{                                                                                          \
+		0x52, 0x54, 0, 0, 0, 0x20                                                          \
+	}
+#define BROADCAST                                                                                  \
+	{                                                                                          \
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff                                                 \
+	}
+
+#define UMEM_BYTES   (256 * 1024)
+#define CHUNK_BYTES  2048
+#define HEADER_BYTES 12
+
+#define HBH  IPPROTO_HOPOPTS
+#define RH   IPPROTO_ROUTING
+#define FRAG IPPROTO_FRAGMENT
+#define OPTS IPPROTO_DSTOPTS
+#define AUTH IPPROTO_AH
+
+#define MORE_FRAGMENTS 0x2000
+#define OFFSET_185     0x00b9
+
+#define TO_GUEST(...)                                                                              \
+	{                                                                                          \
+		.dst = GUEST, .src = STATION, __VA_ARGS__                                          \
+	}
+
+struct test {
+	const char *text;
+	struct packet_spec spec;
+	int direct;	    /* wanted: to the guest's memory, else XDP_PASS */
+	uint16_t flags_off; /* flags the port is without */
+	bool any_tcp;	    /* the port takes TCP directly too */
+	bool not_owner;	    /* the queue belongs to another port */
+	bool no_socket;	    /* no AF_XDP socket in the map */
+	uint32_t queue;
+};
+
+static const struct test tests[] = {
+	{"a frame for the guest", TO_GUEST(.l3 = PACKET_PLAIN), 1},
+	{"another guest's frame", {.dst = OTHER, .src = STATION}, 0},
+	{"the host's frame", {.dst = {2, 0, 0, 0, 0, 1}, .src = STATION}, 0},
+	{"an unknown address", {.dst = STATION, .src = OTHER}, 0},
+	{"broadcast", {.dst = BROADCAST, .src = STATION}, 0},
+	{"the guest is not up", TO_GUEST(.l3 = PACKET_PLAIN), 0, .flags_off = VXDP_PORT_UP},
+	{"the port has no direct lane", TO_GUEST(.l3 = PACKET_PLAIN), 0,
+	 .flags_off = VXDP_PORT_DIRECT},
+	{"the queue belongs to another port", TO_GUEST(.l3 = PACKET_PLAIN), 0, .not_owner = true},
+	{"no socket in the map", TO_GUEST(.l3 = PACKET_PLAIN), 0, .no_socket = true},
+	{"longest frame for the direct lane", TO_GUEST(.bytes = 1522), 1},
+	{"one byte more", TO_GUEST(.bytes = 1523), 0},
+	{"IPv4 UDP", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_UDP), 1},
+	{"IPv4 TCP", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_TCP), 0},
+	{"IPv4 TCP, and TCP is taken directly", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_TCP), 1,
+	 .any_tcp = true},
+	{"IPv4 ICMP", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_ICMP), 1},
+	{"IPv4 UDP, first fragment",
+	 TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_UDP, .fragment = MORE_FRAGMENTS), 1},
+	{"IPv4 UDP, last fragment",
+	 TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_UDP, .fragment = OFFSET_185), 1},
+	{"IPv4 TCP, first fragment",
+	 TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_TCP, .fragment = MORE_FRAGMENTS), 0},
+	{"IPv4 TCP, last fragment",
+	 TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_TCP, .fragment = OFFSET_185), 0},
+	{"IPv6 UDP", TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP), 1},
+	{"IPv6 TCP", TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_TCP), 0},
+	{"IPv6 ICMP", TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_ICMPV6), 1},
+	{"IPv6 TCP after hop-by-hop and routing",
+	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_TCP, .headers = {HBH, RH}, .n_headers = 2), 0},
+	{"IPv6 UDP after hop-by-hop and routing",
+	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP, .headers = {HBH, RH}, .n_headers = 2), 1},
+	{"IPv6 TCP fragment",
+	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_TCP, .headers = {FRAG}, .n_headers = 1), 0},
+	{"IPv6 UDP fragment",
+	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP, .headers = {FRAG}, .n_headers = 1), 1},
+	{"IPv6 UDP fragment after a routing header",
+	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP, .headers = {RH, FRAG}, .n_headers = 2), 1},
+	/* An extension header that later fragments do not repeat: the same for the whole flow. */
+	{"IPv6 UDP after destination options",
+	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP, .headers = {OPTS}, .n_headers = 1), 0},
+	{"IPv6 UDP after destination options, first fragment",
+	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP, .headers = {FRAG, OPTS}, .n_headers = 2),
+	 0},
+	{"IPv6 UDP after destination options, later fragment",
+	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = OPTS, .headers = {FRAG}, .n_headers = 1), 0},
+	{"IPv6 with authentication",
+	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP, .headers = {AUTH}, .n_headers = 1), 0},
+	{"IPv6 with more headers than are walked",
+	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP, .headers = {HBH, RH, RH, RH, RH, RH},
+		  .n_headers = 6),
+	 0},
+	{"IPv4 cut off in its header", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_UDP, .bytes = 30),
+	 0},
+	{"IPv6 cut off in its header", TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP, .bytes = 50),
+	 0},
+	{"VLAN the guest was seen in", TO_GUEST(.vlan = {5}), 1},
+	{"VLAN it was not seen in", TO_GUEST(.vlan = {6}), 0},
+	{"UDP in a VLAN", TO_GUEST(.vlan = {5}, .l3 = PACKET_IPV4, .l4 = IPPROTO_UDP), 1},
+	{"TCP in a VLAN", TO_GUEST(.vlan = {5}, .l3 = PACKET_IPV4, .l4 = IPPROTO_TCP), 0},
+	{"UDP in two VLANs", TO_GUEST(.vlan = {5, 8}, .l3 = PACKET_IPV4, .l4 = IPPROTO_UDP), 1},
+	{"TCP in two VLANs", TO_GUEST(.vlan = {5, 8}, .l3 = PACKET_IPV6, .l4 = IPPROTO_TCP), 0},
+	{"priority tag, which is no VLAN", TO_GUEST(.vlan = {0xe000}), 1},
+};
+
+static int xdp_fd(const struct lab *lab)
+{
+	__u32 id;
+
+	if (bpf_xdp_query_id((int)lab->nic_ifindex, 0, &id) || !id)
+		tap_bail("no XDP program on " LAB_NIC);
+	return bpf_prog_get_fd_by_id(id);
+}
+
+static void open_socket(const struct lab *lab, struct xsk *xsk)
+{
+	struct xsk_umem umem = {.bytes = UMEM_BYTES, .chunk_bytes = CHUNK_BYTES};
+	int err;
+
+	umem.base =
+		mmap(NULL, UMEM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	err = xsk_open(lab->nic_ifindex, 0, XSK_BIND_COPY, &umem, NULL, xsk);
+	if (err)
+		tap_bail("AF_XDP socket: %s", strerror(-err));
+}
+
+static void set_up(struct lab *lab, const struct test *t, const struct xsk *xsk)
+{
+	const uint8_t guest[] = GUEST, other[] = OTHER;
+	const uint16_t flags = VXDP_PORT_DIRECT | (t->any_tcp ? 0 : VXDP_PORT_TCP_KERNEL);
+
+	vxdp_fdb_flush(lab->pins, VXDP_PORT_NONE, true);
+	lab_fdb_add(lab, guest, 0, LAB_PORT(0), 0);
+	lab_fdb_add(lab, guest, 5, LAB_PORT(0), 0);
+	lab_fdb_add(lab, other, 0, LAB_PORT(1), 0);
+	lab_port_reset(lab, 0, flags);
+	lab_port_reset(lab, 1, flags);
+	vxdp_port_flags(lab->pins, LAB_PORT(0), 0, t->flags_off);
+	vxdp_queue_owner_set(lab->pins, 0, LAB_PORT(t->not_owner ? 1 : 0), HEADER_BYTES);
+	if (t->no_socket)
+		vxdp_xsk_clear(lab->pins, 0);
+	else if (vxdp_xsk_set(lab->pins, 0, xsk->fd))
+		tap_bail("cannot put the socket into the map");
+}
+
+/* Is the frame as it was, behind an empty virtio-net header that says "one buffer"? */
+static bool is_framed(const struct packet *packet, const uint8_t *out, size_t bytes)
+{
+	const uint8_t header[HEADER_BYTES] = {[HEADER_BYTES - 2] = 1};
+
+	return bytes == packet->bytes + sizeof(header) && !memcmp(out, header, sizeof(header)) &&
+	       !memcmp(out + sizeof(header), packet->data, packet->bytes);
+}
+
+static void run_test(struct lab *lab, const struct test *t, int prog_fd, const struct xsk *xsk)
+{
+	uint8_t out[PACKET_MAX + 64];
+	const uint8_t station[] = STATION;
+	struct packet packet;
+	struct xdp_md ctx = {.ingress_ifindex = lab->nic_ifindex, .rx_queue_index = t->queue};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet.data, .data_out = out,
+		    .data_size_out = sizeof(out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
+		    .repeat = 1);
+	struct vxdp_counter before, after;
+	bool good;
+
+	set_up(lab, t, xsk);
+	packet_build(&t->spec, &packet);
+	run.data_size_in = packet.bytes;
+	ctx.data_end = packet.bytes;
+	before = lab_counter(lab, VXDP_PORT_UPLINK, VXDP_TO_DIRECT);
+	if (bpf_prog_test_run_opts(prog_fd, &run)) {
+		tap_ok(false, "%s (test run: %s)", t->text, strerror(errno));
+		return;
+	}
+	after = lab_counter(lab, VXDP_PORT_UPLINK, VXDP_TO_DIRECT);
+	good = run.retval == (t->direct ? XDP_REDIRECT : XDP_PASS) &&
+	       after.packets - before.packets == (uint64_t)t->direct &&
+	       after.bytes - before.bytes == (t->direct ? packet.bytes : 0);
+	/* Only what it redirects it may change and learn from: TC sees the rest. */
+	if (t->direct)
+		good &= is_framed(&packet, out, run.data_size_out) &&
+			lab_fdb_port(lab, station, t->spec.vlan[0] & 0xfff) == VXDP_PORT_UPLINK;
+	else
+		good &= run.data_size_out == packet.bytes &&
+			!memcmp(out, packet.data, packet.bytes) &&
+			lab_fdb_port(lab, station, t->spec.vlan[0] & 0xfff) == VXDP_PORT_NONE;
+	if (!tap_ok(good, "%s: %s", t->text, t->direct ? "to the guest" : "on to TC"))
+		tap_diag("returned %u, counted %llu, %u bytes out", run.retval,
+			 (unsigned long long)(after.packets - before.packets), run.data_size_out);
+}
+
+/* Hash of a frame. A test run of a socket filter hides the first 14 bytes. */
+static uint32_t hash_of(int prog_fd, const struct packet_spec *spec)
+{
+	uint8_t data[14 + PACKET_MAX] = {0};
+	struct packet packet;
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = data, .repeat = 1);
+
+	packet_build(spec, &packet);
+	memcpy(data + 14, packet.data, packet.bytes);
+	run.data_size_in = 14 + packet.bytes;
+	if (bpf_prog_test_run_opts(prog_fd, &run))
+		tap_bail("test run of the steering program: %s", strerror(errno));
+	return run.retval;
+}
+
+static struct packet_spec reversed(const struct packet_spec *spec)
+{
+	struct packet_spec back = *spec;
+
+	memcpy(back.dst, spec->src, sizeof(back.dst));
+	memcpy(back.src, spec->dst, sizeof(back.src));
+	back.src_ip = spec->dst_ip;
+	back.dst_ip = spec->src_ip;
+	back.src_port = spec->dst_port;
+	back.dst_port = spec->src_port;
+	return back;
+}
+
+static const struct {
+	const char *text;
+	struct packet_spec spec;
+	bool by_port; /* do the ports make a difference? */
+} flows[] = {
+	{"IPv4 UDP", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_UDP), true},
+	{"IPv4 TCP", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_TCP), true},
+	{"IPv4 UDP fragments",
+	 TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_UDP, .fragment = MORE_FRAGMENTS), false},
+	{"IPv4 ICMP", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_ICMP), false},
+	{"IPv6 UDP", TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP), true},
+	{"IPv6 TCP", TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_TCP), true},
+	{"IPv6 UDP fragments",
+	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP, .headers = {FRAG}, .n_headers = 1), false},
+	{"IPv4 TCP in two VLANs", TO_GUEST(.vlan = {5, 8}, .l3 = PACKET_IPV4, .l4 = IPPROTO_TCP),
+	 true},
+};
+
+#define PORTS_TRIED 64
+
+static void test_steering(int prog_fd)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(flows); i++) {
+		struct packet_spec spec = flows[i].spec, back, longer;
+		uint32_t first, odd = 0, differ = 0;
+		bool same = true;
+
+		spec.src_ip = 0x0a4d0001;
+		spec.dst_ip = 0x0a4d0002;
+		spec.dst_port = 443;
+		for (uint16_t port = 0; port < PORTS_TRIED; port++) {
+			spec.src_port = 40000 + port;
+			back = reversed(&spec);
+			longer = spec;
+			longer.bytes = 1500;
+			if (!port)
+				first = hash_of(prog_fd, &spec);
+			same &= hash_of(prog_fd, &spec) == hash_of(prog_fd, &back) &&
+				hash_of(prog_fd, &spec) == hash_of(prog_fd, &longer);
+			differ += hash_of(prog_fd, &spec) != first;
+			odd += hash_of(prog_fd, &spec) & 1;
+		}
+		tap_ok(same, "steering: %s: one queue for both directions and all sizes",
+		       flows[i].text);
+		if (flows[i].by_port)
+			tap_ok(odd >= PORTS_TRIED / 4 && odd <= PORTS_TRIED * 3 / 4,
+			       "steering: %s: flows spread over queues", flows[i].text);
+		else
+			tap_ok(!differ, "steering: %s: ports make no difference", flows[i].text);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct lab lab;
+	struct xsk xsk;
+	int fd;
+
+	tap_plan(ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(flows));
+	lab_open(&lab, VXDP_XDP_NATIVE);
+	fd = xdp_fd(&lab);
+	open_socket(&lab, &xsk);
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+		run_test(&lab, &tests[i], fd, &xsk);
+	test_steering(vxdp_bpf_steering_fd(lab.bpf));
+	xsk_close(&xsk);
+	close_fd(&fd);
+	lab_close(&lab);
+	return tap_exit();
+}
