@@ -112,30 +112,31 @@ static int bind_path(const struct vu_sock *s, int fd)
 	return err;
 }
 
-static int bind_or_take_over(const struct vu_sock *s, int fd)
+static int cannot_listen(const struct vu_sock *s, int err)
 {
-	int err = bind_path(s, fd);
-
-	if (err != -EADDRINUSE)
-		return err;
-	err = remove_dead_socket(s);
-	return err ? err : bind_path(s, fd);
+	log_error("%s: cannot listen on %s: %s", s->name, s->address.sun_path, strerror(-err));
+	return err;
 }
 
 static int start_listening(struct vu_sock *s)
 {
-	const char *path = s->address.sun_path;
 	_cleanup_close_ int fd = socket_new();
 	struct stat st;
 	int err;
 
-	err = fd < 0 ? fd : bind_or_take_over(s, fd);
-	if (!err && (lstat(path, &st) || listen(fd, BACKLOG)))
-		err = -errno;
-	if (err) {
-		log_error("%s: cannot listen on %s: %s", s->name, path, strerror(-err));
-		return err;
+	if (fd < 0)
+		return cannot_listen(s, fd);
+	err = bind_path(s, fd);
+	if (err == -EADDRINUSE) {
+		err = remove_dead_socket(s);
+		if (err)
+			return err;
+		err = bind_path(s, fd);
 	}
+	if (err)
+		return cannot_listen(s, err);
+	if (lstat(s->address.sun_path, &st) || listen(fd, BACKLOG))
+		return cannot_listen(s, -errno);
 	s->made_file = true;
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
