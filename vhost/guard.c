@@ -45,29 +45,30 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct sigaction previous;
 
-/* A consistent copy of a node, or false if it is changing. */
+/*
+ * A consistent copy of a node, or false if it is changing. Ordered by the accesses themselves: who
+ * reads a new field also reads the odd number that was written before it.
+ */
 static bool node_read(struct vu_guard *g, struct vu_guard *copy)
 {
 	unsigned int sequence = load_acquire(&g->sequence);
 
-	copy->start = __atomic_load_n(&g->start, __ATOMIC_RELAXED);
-	copy->bytes = __atomic_load_n(&g->bytes, __ATOMIC_RELAXED);
-	copy->dead = __atomic_load_n(&g->dead, __ATOMIC_RELAXED);
-	copy->fd = __atomic_load_n(&g->fd, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return !(sequence & 1) && sequence == __atomic_load_n(&g->sequence, __ATOMIC_RELAXED);
+	copy->start = load_acquire(&g->start);
+	copy->bytes = load_acquire(&g->bytes);
+	copy->dead = load_acquire(&g->dead);
+	copy->fd = load_acquire(&g->fd);
+	return !(sequence & 1) && sequence == load_acquire(&g->sequence);
 }
 
 static void node_write(struct vu_guard *g, uintptr_t start, size_t bytes, bool *dead, int fd)
 {
 	unsigned int sequence = g->sequence;
 
-	__atomic_store_n(&g->sequence, sequence + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	__atomic_store_n(&g->start, start, __ATOMIC_RELAXED);
-	__atomic_store_n(&g->bytes, bytes, __ATOMIC_RELAXED);
-	__atomic_store_n(&g->dead, dead, __ATOMIC_RELAXED);
-	__atomic_store_n(&g->fd, fd, __ATOMIC_RELAXED);
+	store_release(&g->sequence, sequence + 1);
+	store_release(&g->start, start);
+	store_release(&g->bytes, bytes);
+	store_release(&g->dead, dead);
+	store_release(&g->fd, fd);
 	store_release(&g->sequence, sequence + 2);
 }
 
@@ -183,7 +184,7 @@ int vu_guard_add(void *start, size_t bytes, bool *dead, struct vu_guard **out)
 
 void vu_guard_fd_set(struct vu_guard *g, int fd)
 {
-	__atomic_store_n(&g->fd, fd, __ATOMIC_RELAXED);
+	store_release(&g->fd, fd);
 }
 
 void vu_guard_remove(struct vu_guard **g)
