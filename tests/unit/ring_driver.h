@@ -139,6 +139,8 @@ struct drv_property {
 	unsigned int steps;
 	uint32_t seed;
 	bool state;	/* with in-flight state, and sudden ends of the process */
+	bool region;	/* that state is in a front end's region */
+	bool scribble;	/* which the front end fills with nonsense; no sudden ends then */
 	uint16_t start; /* split: index the ring starts at */
 };
 void drv_run_property(const struct drv_property *p);

@@ -39,11 +39,11 @@ static void state_open(struct model *m)
 
 	m->state = (struct vu_inflight_ring){
 		.state = calloc(1, bytes),
-		.owner = calloc(1, sizeof(*m->state.owner)),
+		.owner = m->p->region ? NULL : calloc(1, sizeof(*m->state.owner)),
 		.num = m->p->num,
 		.packed = m->p->packed,
 	};
-	assert_true(m->state.state && m->state.owner);
+	assert_non_null(m->state.state);
 	m->d.config.inflight = &m->state;
 }
 
@@ -291,7 +291,7 @@ static void model_crash(struct model *m)
 	bool notes = !(m->p->features & F_IN_ORDER) || (m->p->packed && m->p->is_rx);
 	uint32_t n = 0;
 
-	if (!m->p->state)
+	if (!m->p->state || m->p->scribble)
 		return;
 	for (unsigned int i = 0; i < m->d.n_fifo; i++) {
 		uint16_t id = m->d.fifo[i];
@@ -332,8 +332,19 @@ static void model_stop(struct model *m)
 	assert_int_equal(vu_ring_info(m->d.ring)->n_recovered, 0);
 }
 
+static void model_scribble(struct model *m)
+{
+	size_t bytes = vu_inflight_region_bytes(m->p->num, m->p->packed);
+
+	if (m->p->scribble)
+		for (unsigned int i = 0; i < 100; i++)
+			((uint8_t *)m->state.state)[drv_random(&m->d) % bytes] =
+				(uint8_t)drv_random(&m->d);
+}
+
 static void model_step(struct model *m)
 {
+	model_scribble(m);
 	switch (drv_random(&m->d) % 64) {
 	case 0:
 		model_crash(m);
