@@ -66,6 +66,8 @@ static void session_reset(struct vu_dev *dev)
 {
 	for (unsigned int i = 0; i < dev->n_rings; i++)
 		vring_init(&dev->vring[i]);
+	memset(dev->again, 0, sizeof(dev->again));
+	memset(dev->owed, 0, sizeof(dev->owed));
 	dev->features = 0;
 	dev->has_features = false;
 	dev->features_refused = false;

@@ -40,6 +40,16 @@ struct vu_vring {
 	bool has_inflight;
 };
 
+/*
+ * QEMU up to 7.2 says ADD_MEM_REG and REM_MEM_REG once for each queue pair, since each keeps a
+ * list of its own. So a region may be added again, and has to go with the first REM_MEM_REG (its
+ * place may be needed for its successor at once); the others that are owed find nothing to remove.
+ */
+struct vu_slot {
+	uint64_t gpa, bytes, uaddr;
+	unsigned int n; /* how often it was added again, or how many removals are owed */
+};
+
 struct vu_dev {
 	const struct vu_dev_ops *ops;
 	void *owner;
@@ -70,6 +80,8 @@ struct vu_dev {
 	int backend_fd; /* of SET_BACKEND_REQ_FD: nothing has to be said on it so far */
 	int log_fd;	/* of SET_LOG_FD */
 	struct vu_mem *mem;
+	struct vu_slot again[VU_REGIONS_MAX]; /* of regions in mem; n == 0: unused */
+	struct vu_slot owed[VU_REGIONS_MAX];  /* of regions that were in mem */
 	struct vu_dirty *dirty;
 	struct vu_peer_map *inflight_map; /* of SET_INFLIGHT_FD, or NULL */
 	uint16_t inflight_queues, inflight_num;

@@ -18,20 +18,23 @@
  * Memory
  */
 
-static bool same_table(const struct vu_mem *mem, const struct vu_region *regions, unsigned int n)
+/* Is @b, as the front end says it, what is mapped as @a? */
+static bool same_region(const struct vu_region *a, const struct vu_region *b)
 {
 	struct stat st;
 
+	return a->gpa == b->gpa && a->bytes == b->bytes && a->uaddr == b->uaddr &&
+	       a->mmap_offset == b->mmap_offset && !fstat(b->fd, &st) && a->dev == st.st_dev &&
+	       a->ino == st.st_ino;
+}
+
+static bool same_table(const struct vu_mem *mem, const struct vu_region *regions, unsigned int n)
+{
 	if (!mem || mem->n_regions != n || vu_mem_is_dead(mem))
 		return false;
-	for (unsigned int i = 0; i < n; i++) {
-		const struct vu_region *a = &mem->region[i], *b = &regions[i];
-
-		if (a->gpa != b->gpa || a->bytes != b->bytes || a->uaddr != b->uaddr ||
-		    a->mmap_offset != b->mmap_offset || fstat(b->fd, &st) || a->dev != st.st_dev ||
-		    a->ino != st.st_ino)
+	for (unsigned int i = 0; i < n; i++)
+		if (!same_region(&mem->region[i], &regions[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -93,6 +96,8 @@ int vu_handle_set_mem_table(struct vu_dev *dev, struct vu_msg *msg)
 				 n, msg->header.bytes, msg->n_fds);
 	for (uint32_t i = 0; i < n; i++)
 		regions[i] = region_of(&table->region[i], msg->fds[i]);
+	memset(dev->again, 0, sizeof(dev->again));
+	memset(dev->owed, 0, sizeof(dev->owed));
 	return memory_change(dev, regions, n);
 }
 
@@ -102,16 +107,48 @@ int vu_handle_get_max_mem_slots(struct vu_dev *dev, struct vu_msg *msg)
 	return 0;
 }
 
+static struct vu_slot *slot_find(struct vu_slot *slots, const struct vu_mem_entry *e)
+{
+	for (unsigned int i = 0; i < VU_REGIONS_MAX; i++)
+		if (slots[i].n && slots[i].gpa == e->gpa && slots[i].bytes == e->bytes &&
+		    slots[i].uaddr == e->uaddr)
+			return &slots[i];
+	return NULL;
+}
+
+/* Adds @n to the entry of a region; a list that is full of others stays as it is. */
+static void slot_add(struct vu_slot *slots, const struct vu_mem_entry *e, unsigned int n)
+{
+	struct vu_slot *slot = slot_find(slots, e);
+
+	for (unsigned int i = 0; !slot && i < VU_REGIONS_MAX; i++)
+		if (!slots[i].n)
+			slot = &slots[i];
+	if (slot)
+		*slot = (struct vu_slot){e->gpa, e->bytes, e->uaddr, slot->n + n};
+}
+
+static bool same_place(const struct vu_region *r, const struct vu_mem_entry *e)
+{
+	return r->gpa == e->gpa && r->uaddr == e->uaddr && r->bytes == e->bytes;
+}
+
 int vu_handle_add_mem_reg(struct vu_dev *dev, struct vu_msg *msg)
 {
-	struct vu_region regions[VU_REGIONS_MAX];
+	const struct vu_mem_entry *e = &msg->payload.single.region;
+	struct vu_region regions[VU_REGIONS_MAX], added = region_of(e, msg->fds[0]);
 	unsigned int n = dev->mem ? dev->mem->n_regions : 0;
 
+	for (unsigned int i = 0; i < n; i++) {
+		regions[i] = dev->mem->region[i];
+		if (same_region(&regions[i], &added)) {
+			slot_add(dev->again, e, 1);
+			return 0;
+		}
+	}
 	if (n == VU_REGIONS_MAX)
 		return vu_refuse(dev, -ENOSPC, "more than %u memory regions", VU_REGIONS_MAX);
-	if (n)
-		memcpy(regions, dev->mem->region, n * sizeof(regions[0]));
-	regions[n] = region_of(&msg->payload.single.region, msg->fds[0]);
+	regions[n] = added;
 	return memory_change(dev, regions, n + 1);
 }
 
@@ -121,17 +158,25 @@ int vu_handle_rem_mem_reg(struct vu_dev *dev, struct vu_msg *msg)
 	const struct vu_mem_entry *e = &msg->payload.single.region;
 	struct vu_region regions[VU_REGIONS_MAX];
 	unsigned int n = dev->mem ? dev->mem->n_regions : 0, left = 0;
+	struct vu_slot *slot;
 
-	for (unsigned int i = 0; i < n; i++) {
-		const struct vu_region *r = &dev->mem->region[i];
-
-		if (r->gpa != e->gpa || r->uaddr != e->uaddr || r->bytes != e->bytes)
-			regions[left++] = *r;
+	for (unsigned int i = 0; i < n; i++)
+		if (!same_place(&dev->mem->region[i], e))
+			regions[left++] = dev->mem->region[i];
+	if (left < n) {
+		slot = slot_find(dev->again, e);
+		if (slot)
+			slot_add(dev->owed, e, slot->n);
+		if (slot)
+			slot->n = 0;
+		return memory_change(dev, regions, left);
 	}
-	if (left == n)
+	slot = slot_find(dev->owed, e);
+	if (!slot)
 		return vu_refuse(dev, -ENOENT, "memory region 0x%llx+0x%llx is not there",
 				 (unsigned long long)e->gpa, (unsigned long long)e->bytes);
-	return memory_change(dev, regions, left);
+	slot->n--;
+	return 0;
 }
 
 /*
