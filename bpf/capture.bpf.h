@@ -12,7 +12,7 @@
 #include "maps.bpf.h"
 #include "parse.bpf.h"
 
-#define CAPTURE_DATA_MAX 16384 /* longest part of a frame that is recorded */
+#define CAPTURE_DATA_MAX 16384 /* longest part of a frame that is recorded; a power of two */
 
 struct capture_record {
 	struct vxdp_capture head;
@@ -47,37 +47,73 @@ static __always_inline __u32 capture_wanted(const struct vxdp_frame *frame)
 	return in;
 }
 
-/* @load: bpf_skb_load_bytes or bpf_xdp_load_bytes, @data_bytes: what there is to load from @ctx */
-#define CAPTURE(load, ctx, data_bytes, frame, verdict_)                                            \
-	do {                                                                                       \
-		__u32 zero_ = 0, wanted_ = capture_wanted(frame);                                  \
-		struct capture_record *record_;                                                    \
-                                                                                                   \
-		if (__builtin_expect(!wanted_, 1))                                                 \
-			break;                                                                     \
-		record_ = bpf_map_lookup_elem(&capture_scratch, &zero_);                           \
-		if (!record_)                                                                      \
-			break;                                                                     \
-		capture_head(&record_->head, frame, verdict_);                                     \
-		if (wanted_ > (data_bytes))                                                        \
-			wanted_ = (data_bytes);                                                    \
-		if (wanted_ > CAPTURE_DATA_MAX)                                                    \
-			wanted_ = CAPTURE_DATA_MAX;                                                \
-		if (wanted_ < 1 || load(ctx, 0, record_->data, wanted_))                           \
-			break;                                                                     \
-		record_->head.captured_bytes = wanted_;                                            \
-		bpf_ringbuf_output(&capture, record_, sizeof(record_->head) + wanted_, 0);         \
-	} while (0)
-
-static __always_inline void capture_head(struct vxdp_capture *head, const struct vxdp_frame *frame,
-					 __u32 verdict)
+/*
+ * How many bytes to copy; 0: none. The mask changes nothing, but tells the verifier that the number
+ * is from 1 to CAPTURE_DATA_MAX: before Linux 6.8 it does not understand "not 0", and forgets a
+ * bound when the compiler keeps the number on the stack.
+ */
+static __always_inline __u32 capture_bytes(__u32 wanted, __u32 there)
 {
-	head->time_ns = bpf_ktime_get_ns();
-	head->frame_bytes = frame->bytes;
-	head->port = frame->in_port;
-	head->out_port = frame->out_port;
-	head->verdict = verdict;
-	head->vlan_tci = frame->vlan_tci;
+	if (wanted > there)
+		wanted = there;
+	if (wanted > CAPTURE_DATA_MAX)
+		wanted = CAPTURE_DATA_MAX;
+	if (!wanted)
+		return 0;
+	wanted--;
+	asm volatile("%0 &= %1" : "+r"(wanted) : "i"(CAPTURE_DATA_MAX - 1));
+	return wanted + 1;
+}
+
+static __always_inline struct capture_record *capture_begin(const struct vxdp_frame *frame,
+							    __u32 verdict)
+{
+	__u32 zero = 0;
+	struct capture_record *record = bpf_map_lookup_elem(&capture_scratch, &zero);
+
+	if (!record)
+		return NULL;
+	record->head.time_ns = bpf_ktime_get_ns();
+	record->head.frame_bytes = frame->bytes;
+	record->head.port = frame->in_port;
+	record->head.out_port = frame->out_port;
+	record->head.verdict = verdict;
+	record->head.vlan_tci = frame->vlan_tci;
+	return record;
+}
+
+static __always_inline void capture_end(struct capture_record *record, __u32 bytes)
+{
+	record->head.captured_bytes = bytes;
+	bpf_ringbuf_output(&capture, record, sizeof(record->head) + bytes, 0);
+}
+
+/* Rarely called, so not part of every program's way out. */
+static __noinline int capture_skb(struct __sk_buff *skb, const struct vxdp_frame *frame,
+				  __u32 verdict)
+{
+	struct capture_record *record = capture_begin(frame, verdict);
+	__u32 bytes;
+
+	if (!record)
+		return 0;
+	bytes = capture_bytes(capture_wanted(frame), skb->len);
+	if (bytes && !bpf_skb_load_bytes(skb, 0, record->data, bytes))
+		capture_end(record, bytes);
+	return 0;
+}
+
+static __noinline int capture_xdp(struct xdp_md *xdp, const struct vxdp_frame *frame, __u32 verdict)
+{
+	struct capture_record *record = capture_begin(frame, verdict);
+	__u32 bytes;
+
+	if (!record)
+		return 0;
+	bytes = capture_bytes(capture_wanted(frame), frame->bytes);
+	if (bytes && !bpf_xdp_load_bytes(xdp, 0, record->data, bytes))
+		capture_end(record, bytes);
+	return 0;
 }
 
 #endif /* VXDP_CAPTURE_BPF_H */

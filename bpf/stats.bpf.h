@@ -26,7 +26,8 @@ static __always_inline int finish_skb(struct __sk_buff *skb, const struct vxdp_f
 				      __u32 verdict, int action)
 {
 	count(frame, verdict);
-	CAPTURE(bpf_skb_load_bytes, skb, skb->len, frame, verdict);
+	if (__builtin_expect(capture_wanted(frame), 0))
+		capture_skb(skb, frame, verdict);
 	return action;
 }
 
@@ -34,7 +35,8 @@ static __always_inline int finish_xdp(struct xdp_md *xdp, const struct vxdp_fram
 				      __u32 verdict, int action)
 {
 	count(frame, verdict);
-	CAPTURE(bpf_xdp_load_bytes, xdp, frame->bytes, frame, verdict);
+	if (__builtin_expect(capture_wanted(frame), 0))
+		capture_xdp(xdp, frame, verdict);
 	return action;
 }
 

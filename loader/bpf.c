@@ -238,7 +238,8 @@ static int load_main(struct vxdp_bpf *bpf, bool *adopted, struct vx_error *error
 	err = bpf_object__load(bpf->object);
 	if (err) {
 		vx_fail_errno(error, err, "cannot load the BPF programs");
-		if (err == -EPERM || err == -EACCES)
+		/* EACCES is also what the verifier says. */
+		if (geteuid())
 			vx_hint(error, "run it as root");
 		else
 			vx_hint(error, "vxdp needs Linux 6.1 or newer; -v shows what was refused");

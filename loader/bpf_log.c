@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <xdp/libxdp.h>
 
@@ -13,20 +14,28 @@
 
 static char kernel_words[160];
 
-static void print(const char *who, const char *fmt, va_list args)
+static void keep_kernel_words(const char *line)
 {
-	char line[1024];
-	char *words;
+	const char *words = strstr(line, KERNEL_WORDS);
 
-	vsnprintf(line, sizeof(line), fmt, args);
-	line[strcspn(line, "\n")] = '\0';
-	words = strstr(line, KERNEL_WORDS);
 	if (words)
 		snprintf(kernel_words, sizeof(kernel_words), "%s", words + strlen(KERNEL_WORDS));
-	log_debug("%s: %s", who, line);
 }
 
-/* The verifier's log comes as one long message with every level: the first line of it will do. */
+/* One message can be many lines: the verifier's log comes whole. */
+static void print(const char *who, const char *fmt, va_list args)
+{
+	char *text, *line, *place;
+
+	if (vasprintf(&text, fmt, args) < 0)
+		return;
+	for (line = strtok_r(text, "\n", &place); line; line = strtok_r(NULL, "\n", &place)) {
+		keep_kernel_words(line);
+		log_debug("%s: %s", who, line);
+	}
+	free(text);
+}
+
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list args)
 {
 	if (level != LIBBPF_DEBUG)
