@@ -5,10 +5,10 @@
 FRONTEND_LIB  := $(B)/tests/libfrontend.a
 FRONTEND_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/frontend_*.c))
 HOSTILE_BIN   := $(B)/tests/hostile
-TESTS         += $(FRONTEND_LIB) $(HOSTILE_BIN)/guest
+TESTS         += $(FRONTEND_LIB) $(HOSTILE_BIN)/guest $(HOSTILE_BIN)/attacker
 
 .PHONY: hostile-tools
-hostile-tools: $(HOSTILE_BIN)/guest
+hostile-tools: $(HOSTILE_BIN)/guest $(HOSTILE_BIN)/attacker
 
 $(B)/tests/lib/frontend_%.o: tests/lib/frontend_%.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
@@ -21,3 +21,8 @@ $(FRONTEND_LIB): $(FRONTEND_OBJS)
 
 $(HOSTILE_BIN)/guest: $(addprefix $(HOSTILE_BIN)/,guest.o exchange.o wire.o) $(FRONTEND_LIB)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
+
+ATTACK_OBJS := $(patsubst tests/hostile/%.c,$(HOSTILE_BIN)/%.o,$(wildcard tests/hostile/attack*.c))
+
+$(HOSTILE_BIN)/attacker: $(ATTACK_OBJS) $(addprefix $(HOSTILE_BIN)/,exchange.o wire.o) $(FRONTEND_LIB)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lpthread

@@ -311,6 +311,9 @@ unsigned int fe_ring_in_flight(const struct fe_ring *ring);
 /** fe_ring_error() - has the back end signalled VRING_ERR? Clears it. */
 bool fe_ring_error(struct fe_ring *ring);
 
+/* Cookie of a buffer that is in no pool: a test added it by hand. */
+#define FE_NO_BUFFER UINT64_MAX
+
 /* --- frontend_net.c: a network device -------------------------------------------------------- */
 
 /* How a frame lies in the descriptors of its chain. */

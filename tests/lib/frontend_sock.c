@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * frontend_sock.c - the front end's socket: bytes and descriptors, one message at a time.
  */
