@@ -50,7 +50,8 @@ guest_start() {
 	done
 	local card="virtio-net-pci,netdev=net0,mrg_rxbuf=$mrg,packed=$packed,romfile="
 	card+=${mac:+,mac=$mac}${mtu:+,host_mtu=$mtu}${ring:+,rx_queue_size=$ring,tx_queue_size=$ring}
-	[ "$queues" -gt 1 ] && card+=",mq=on,vectors=$((2 * queues + 2))"
+	[ "$queues" -gt 1 ] && card+=",mq=on"
+	card+=",vectors=$(guest_vectors "$queues" "$vhost")"
 	card+=${dev:+,$dev}
 	if [ -n "$vhost" ]; then
 		local chr="socket,id=vhost,path=$vhost"
@@ -72,6 +73,13 @@ guest_start() {
 }
 
 declare -A GUEST_PID
+
+# QEMU 7.2 with TCG crashes (kvm_irqchip_add_irqfd_notifier_gsi, below vhost_net_start) when a guest
+# with MSI-X starts a vhost-user device, whatever the back end: there the guest gets an interrupt
+# line instead. VXDP_TEST_MSIX=1 is for a QEMU that can.
+guest_vectors() {
+	if [ -n "$2" ] && [ -z "${VXDP_TEST_KVM:-}${VXDP_TEST_MSIX:-}" ]; then echo 0; else echo $((2 * $1 + 2)); fi
+}
 
 # Memory of the guest, in one or two parts, each one region for vhost-user.
 guest_memory() {

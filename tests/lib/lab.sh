@@ -92,7 +92,10 @@ vxdp_launch() {
 	}
 }
 
-vxdp_ready() { kill -0 "$VXDP_PID" || exit 1; vxdp -j status eth0 | jq -e '.ports | length > 0'; }
+vxdp_ready() { vxdp_alive || return 1; vxdp -j status eth0 | jq -e ".ports | length > 0"; }
+
+# A zombie is a process that has ended.
+vxdp_alive() { [ -n "$VXDP_PID" ] && [[ $(sed "s/.*) //; s/ .*//" "/proc/$VXDP_PID/stat" 2>/dev/null) != [ZX]* ]] && kill -0 "$VXDP_PID" 2>/dev/null; }
 
 # vxdp_stop: SIGTERM. Return: its exit status, 124 when it did not end within ten seconds.
 vxdp_stop() { vxdp_signal TERM; }
