@@ -189,6 +189,13 @@ void vu_logging_update(struct vu_dev *dev)
 		dev->mem->dirty = dev->features >> VU_F_LOG_ALL & 1 ? dev->dirty : NULL;
 }
 
+/* Nobody may look at the log while it changes; while nobody writes to it, no ring need stop. */
+static void logging_pause(struct vu_dev *dev)
+{
+	if (dev->mem && dev->mem->dirty)
+		vu_vring_stop_all(dev);
+}
+
 int vu_handle_set_log_base(struct vu_dev *dev, struct vu_msg *msg)
 {
 	const struct vu_log_range log = msg->payload.log;
@@ -206,7 +213,7 @@ int vu_handle_set_log_base(struct vu_dev *dev, struct vu_msg *msg)
 	}
 	vu_dirty_watch(dirty, dev->dead_fd);
 	vu_dirty_event_set(dirty, dev->log_fd);
-	vu_vring_stop_all(dev);
+	logging_pause(dev);
 	vu_dirty_free(&dev->dirty);
 	dev->dirty = dirty;
 	vu_logging_update(dev);
@@ -221,7 +228,7 @@ int vu_handle_set_log_fd(struct vu_dev *dev, struct vu_msg *msg)
 	err = vu_take_event(dev, msg, msg->n_fds == 0, &fd);
 	if (err)
 		return err;
-	vu_vring_stop_all(dev);
+	logging_pause(dev);
 	if (dev->dirty)
 		vu_dirty_event_set(dev->dirty, fd);
 	close_fd(&dev->log_fd);
