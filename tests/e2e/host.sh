@@ -9,12 +9,12 @@ plan 8
 
 lab_begin queues=2
 vxdp_start vm0 || bail "vxdp does not start"
-on_host ping -i 0.01 -W 1 -q $WIRE_IP >"$LAB_DIR/ping4" 2>&1 &
+exec_host ping -i 0.01 -W 1 -q $WIRE_IP >"$LAB_DIR/ping4" 2>&1 &
 ping4=$!
-on_wire ping -i 0.01 -W 1 -q $HOST_IP6 >"$LAB_DIR/ping6" 2>&1 &
+exec_wire ping -i 0.01 -W 1 -q $HOST_IP6 >"$LAB_DIR/ping6" 2>&1 &
 ping6=$!
 on_wire "$TRAFFIC" tcp-recv --port 7500 --timeout 150 --background "$LAB_DIR/tcp" >/dev/null
-on_host "$TRAFFIC" tcp-send --to $WIRE_IP --port 7500 --bytes 100000000000 --timeout 120 >"$LAB_DIR/tcp.sent" &
+exec_host "$TRAFFIC" tcp-send --to $WIRE_IP --port 7500 --bytes 100000000000 --timeout 120 >"$LAB_DIR/tcp.sent" &
 bulk=$!
 
 for round in 1 2; do

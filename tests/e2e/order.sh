@@ -20,9 +20,9 @@ for round in 1 2; do
 	guest_run vm0 "traffic udp-send --to $WIRE_IP --port 7601 --size 18-1472 --count 16000 --rate 2000 \
 		--flows 8 >/tmp/udp.sent 2>&1 &
 		traffic tcp-send --to $WIRE_IP --port 7603 --bytes 60000000 --timeout 50 >/tmp/tcp.sent 2>&1 &"
-	on_wire "$TRAFFIC" udp-send --to $GUEST_IP --port 7600 --size 18-1472 --count 16000 --rate 2000 --flows 8 >/dev/null &
+	exec_wire "$TRAFFIC" udp-send --to $GUEST_IP --port 7600 --size 18-1472 --count 16000 --rate 2000 --flows 8 >/dev/null &
 	udp=$!
-	on_wire "$TRAFFIC" udp-send --to 10.77.0.255 --port 7699 --count 400 --rate 50 >/dev/null &
+	exec_wire "$TRAFFIC" udp-send --to 10.77.0.255 --port 7699 --count 400 --rate 50 >/dev/null &
 	bcast=$!
 	on_wire "$TRAFFIC" tcp-send --to $GUEST_IP --port 7602 --bytes 60000000 --timeout 50 >"$LAB_DIR/tcp.sent"
 	wait $udp $bcast

@@ -11,7 +11,7 @@ plan 38
 
 # Traffic both ways that survives whatever happens to the guest's connection.
 traffic_start() {
-	on_wire "$LIVEGEN" --dev wire0 --src-mac $WIRE_MAC --dst-mac $GUEST_MAC --src $WIRE_IP --dst $GUEST_IP \
+	exec_wire "$LIVEGEN" --dev wire0 --src-mac $WIRE_MAC --dst-mac $GUEST_MAC --src $WIRE_IP --dst $GUEST_IP \
 		--port 7400 --frame 600 --rate 20000 --flows 4 --seconds 120 >/dev/null 2>&1 &
 	LIVEGEN_PID=$!
 	guest_run vm0 "traffic udp-send --to $WIRE_IP --port 7401 --size 18-1472 --count 100000000 \
@@ -101,6 +101,7 @@ vxdp_stop
 vxdp_start vm0
 comes_back "after a clean restart of vxdp"
 is "$(vxdp -j status eth0 | json .ports[0].connects)" "$before" "a clean restart needs one connection"
-check "vxdp ends with status 0 on SIGTERM" vxdp_stop
+vxdp_stop
+is $? 0 "vxdp ends with status 0 on SIGTERM"
 vxdp_start vm0 --lane direct
 comes_back "and once more, in the direct lane"

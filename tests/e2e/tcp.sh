@@ -60,7 +60,7 @@ wire_checksums() {
 	local file=$LAB_DIR/wire.pcap bad total
 	on_host ethtool -K eth0 tx off >/dev/null 2>&1
 	on_wire ethtool -K wire0 gro off >/dev/null 2>&1
-	on_wire tcpdump -i wire0 -nn -w "$file" -c 4000 -s 0 "host $GUEST_IP" 2>/dev/null &
+	exec_wire tcpdump -i wire0 -nn -w "$file" -c 4000 -s 0 "host $GUEST_IP" 2>/dev/null &
 	local pid=$!
 	sleep 1
 	tcp_both_ways wire vm0 2000000 7030

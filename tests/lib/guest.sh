@@ -120,15 +120,22 @@ guest_alive() { kill -0 "${GUEST_PID[$1]:-0}" 2>/dev/null; }
 guest_stop() { guest_end "$1" TERM; }
 guest_kill9() { guest_end "$1" KILL; }
 
+# ended PID: within ten seconds. A zombie has ended.
+ended() {
+	local i
+	for ((i = 0; i < 100; i++)); do
+		[[ $(sed "s/.*) //; s/ .*//" "/proc/$1/stat" 2>/dev/null) == [RSDTt] ]] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
 guest_end() {
 	local pid=${GUEST_PID[$1]:-}
 	[ -n "$pid" ] || return 0
 	kill -"$2" "$pid" 2>/dev/null
-	( sleep 10; kill -KILL "$pid" ) 2>/dev/null &
-	local watch=$!
+	ended "$pid" || kill -KILL "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
-	kill $watch 2>/dev/null
-	wait $watch 2>/dev/null
 	unset "GUEST_PID[$1]"
 	return 0
 }

@@ -84,7 +84,7 @@ vxdp_start() {
 
 # vxdp_launch ARGUMENTS...
 vxdp_launch() {
-	on_host "$VXDP" "$@" </dev/null >>"$LAB_DIR/vxdp.log" 2>&1 &
+	exec_host "$VXDP" "$@" </dev/null >>"$LAB_DIR/vxdp.log" 2>&1 &
 	VXDP_PID=$!
 	eventually 15 vxdp_ready || {
 		diag "vxdp does not come up:" "$(tail -n 15 "$LAB_DIR/vxdp.log")"
@@ -103,15 +103,10 @@ vxdp_stop() { vxdp_signal TERM; }
 vxdp_kill9() { vxdp_signal KILL; }
 
 vxdp_signal() {
-	local pid=$VXDP_PID i status
+	local pid=$VXDP_PID status
 	[ -n "$pid" ] || return 0
 	kill -"$1" "$pid" 2>/dev/null
-	for ((i = 0; i < 100; i++)); do
-		[ "$(sed 's/.*) //; s/ .*//' "/proc/$pid/stat" 2>/dev/null)" = Z ] && break
-		kill -0 "$pid" 2>/dev/null || break
-		sleep 0.1
-	done
-	[ $i -lt 100 ] || return 124
+	ended "$pid" || return 124
 	wait "$pid" 2>/dev/null
 	status=$?
 	VXDP_PID=

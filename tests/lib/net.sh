@@ -24,6 +24,11 @@ in_ns() { local ns=$1; shift; nsenter --net="/run/netns/$ns" -- "$@"; }
 on_host() { in_ns "$NS_HOST" "$@"; }
 on_wire() { in_ns "$NS_WIRE" "$@"; }
 
+# exec_host COMMAND &, exec_wire COMMAND &: in the background, $! is the command itself. (A function
+# in the background is a shell around it, and killing that leaves the command behind.)
+exec_host() { exec nsenter --net="/run/netns/$NS_HOST" -- "$@"; }
+exec_wire() { exec nsenter --net="/run/netns/$NS_WIRE" -- "$@"; }
+
 # net_up [queues=N] [mtu=N]
 net_up() {
 	local queues=1 mtu=1500 arg
@@ -67,12 +72,12 @@ net_down() {
 
 # nic_state: everything vxdp may change about the NIC and around it, as text to compare.
 nic_state() {
-	on_host ip -d -j link show dev eth0 |
+	on_host ip -d -j link show dev eth0 2>/dev/null |
 		jq -S '.[] | {flags: (.flags | sort), mtu, promiscuity, allmulti, xdp, qdisc, address}'
 	on_host tc qdisc show dev eth0
 	on_host ethtool -k eth0 2>/dev/null | grep -v '^Features' | sort
 	on_host ethtool -l eth0 2>/dev/null
 	on_host bridge fdb show dev eth0 2>/dev/null | sort
-	on_host ip -o link show | sed 's/^[0-9]*: //; s/[@:].*//' | sort
+	on_host ip -o link show 2>/dev/null | sed 's/^[0-9]*: //; s/[@:].*//' | sort
 	on_host sysctl net.core.bpf_jit_enable net.ipv4.conf.eth0.forwarding 2>/dev/null
 }
