@@ -231,20 +231,28 @@ static int end_file(struct dump *d, struct vx_error *error)
 	return d->err ? vx_fail_errno(error, d->err, "cannot write") : 0;
 }
 
-static int open_file(struct dump *d, struct vx_error *error)
+static bool to_stdout(const struct dump *d)
+{
+	return !d->args->file || !strcmp(d->args->file, "-");
+}
+
+static int check_output(const struct dump *d, struct vx_error *error)
 {
 	int err;
 
-	if (d->args->file && strcmp(d->args->file, "-")) {
-		d->fd = open(d->args->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-		return d->fd < 0 ? vx_fail_errno(error, -errno, "cannot write %s", d->args->file)
-				 : 0;
-	}
-	if (!out_is_terminal())
+	if (!to_stdout(d) || !out_is_terminal())
 		return 0;
 	err = vx_fail_usage(error, "pcapng is nothing to read on a terminal");
 	vx_hint(error, "vxdp dump %s -w FILE, or: vxdp dump %s | tcpdump -r -", d->nic, d->nic);
 	return err;
+}
+
+static int open_file(struct dump *d, struct vx_error *error)
+{
+	if (to_stdout(d))
+		return 0;
+	d->fd = open(d->args->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	return d->fd < 0 ? vx_fail_errno(error, -errno, "cannot write %s", d->args->file) : 0;
 }
 
 static int open_loop(struct dump *d, struct vx_error *error)
@@ -322,7 +330,9 @@ static int run(const void *parsed, const struct operands *operands, struct vx_er
 	d->nic = operands->v[0];
 	d->fd = -1;
 	d->clock_offset_ns = now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC);
-	err = vxdp_pins_open(d->nic, true, &d->pins, error);
+	err = check_output(d, error);
+	if (!err)
+		err = vxdp_pins_open(d->nic, true, &d->pins, error);
 	if (err)
 		return err;
 	err = dump(d, error);
