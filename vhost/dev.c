@@ -18,7 +18,8 @@
  * The epoll descriptor that the owner watches holds up to four others: the listening socket, the
  * retry timer, the connection, and an eventfd which says that a file of the peer was cut short.
  *
- * A peer can keep this thread busy only for a bounded time: MESSAGES_MAX messages a round.
+ * A peer can keep this thread busy only for a bounded time: MESSAGES_MAX messages a round, fewer
+ * if they take long (a change of memory under running rings can take tens of milliseconds).
  */
 #include "dev.h"
 
@@ -40,6 +41,7 @@
 #include "vxdp/util.h"
 
 #define MESSAGES_MAX  64
+#define ROUND_MS      5
 #define ACCEPTS_MAX   16
 #define SHORT_LIFE_MS 1000 /* a connection that ended sooner is not tried again at once */
 
@@ -119,8 +121,9 @@ static void session_end(struct vu_dev *dev, const char *why)
 {
 	uint64_t event;
 
-	if (dev->conn.fd < 0)
+	if (dev->conn.fd < 0 || dev->ending)
 		return;
+	dev->ending = true;
 	if (why)
 		vxdp_log(VXDP_LOG_WARN, &dev->log_limit, "%s: front end disconnected: %s",
 			 dev->name, why);
@@ -140,6 +143,7 @@ static void session_end(struct vu_dev *dev, const char *why)
 	if (read(dev->dead_fd, &event, sizeof(event)) < 0)
 		event = 0; /* the usual case: nothing was cut short */
 	session_reset(dev);
+	dev->ending = false;
 	dev->ops->link(dev->owner, false);
 	vu_sock_idle(&dev->sock, now_ms() - dev->connected_ms >= SHORT_LIFE_MS);
 }
@@ -234,13 +238,15 @@ static int one_message(struct vu_dev *dev)
 
 static void on_message(struct vu_dev *dev)
 {
+	uint64_t started_ms = now_ms();
+
 	if (dev->conn.fd < 0)
 		return;
 	if (vu_conn_flush(&dev->conn)) {
 		session_end(dev, NULL);
 		return;
 	}
-	for (int i = 0; i < MESSAGES_MAX; i++) {
+	for (int i = 0; i < MESSAGES_MAX && now_ms() - started_ms < ROUND_MS; i++) {
 		int got = one_message(dev);
 
 		if (got < 0)
@@ -375,11 +381,13 @@ int vu_dev_fd(const struct vu_dev *dev)
 
 void vu_dev_ring_broken(struct vu_dev *dev, unsigned int index)
 {
+	bool nested = dev->dispatching;
 	struct vu_vring *v;
 	const char *why;
 
 	if (!vu_dev_ring(dev, index))
 		return;
+	dev->dispatching = true;
 	v = &dev->vring[index];
 	why = vu_ring_broken(v->ring);
 	vxdp_log(VXDP_LOG_WARN, &dev->log_limit, "%s: ring %u is broken: %s", dev->name, index,
@@ -388,6 +396,9 @@ void vu_dev_ring_broken(struct vu_dev *dev, unsigned int index)
 	v->broken = true;
 	if (v->err_fd >= 0)
 		vu_event_signal(v->err_fd);
+	dev->dispatching = nested;
+	if (!nested && dev->failed)
+		session_end(dev, dev->why);
 }
 
 void vu_dev_fail(struct vu_dev *dev, const char *reason)

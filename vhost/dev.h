@@ -9,7 +9,9 @@
  *   ring complete and started  -> ops->ring_start()   hand the ring to a worker
  *   anything about it changes  -> ops->ring_stop()    take it back: returns when no thread and no
  *                                                     kernel queue can touch its buffers any more
- *   SET_VRING_ENABLE           -> ops->ring_enable()  no stop needed
+ *   SET_VRING_ENABLE           -> ops->ring_enable()  no stop needed; also called once after
+ *                                                     each ring_start(), until when the ring
+ *                                                     counts as disabled
  *
  * A memory-table change stops every running ring, replaces the table and starts them again. The
  * call (interrupt) descriptor can change under a running ring; the ring copes by itself.
@@ -45,6 +47,11 @@ enum vu_role {
 enum vu_state { VU_WAITING, VU_CONNECTED, VU_RUNNING };
 
 struct vu_dev_ops {
+	/*
+	 * All of these are called from vu_dev_dispatch(), those that take things back also from
+	 * vu_dev_close(), vu_dev_fail() and vu_dev_ring_broken(). Any of them may call
+	 * vu_dev_fail(), which then acts a little later; none may call vu_dev_close().
+	 */
 	/* A front end connected (up) or went away (all rings were stopped before). */
 	void (*link)(void *owner, bool up);
 	/* Features were negotiated: SET_FEATURES changed them. Called with all rings stopped. */
@@ -63,7 +70,7 @@ struct vu_dev_ops {
 struct vu_dev_config {
 	const char *name;	 /* for log lines; copied */
 	const char *socket_path; /* copied; NULL with fd >= 0 */
-	int fd;			 /* an already listening or connected socket to take over, or -1 */
+	int fd; /* an already listening or connected socket to take over (on success), or -1 */
 	enum vu_role role;
 	uint64_t features;	/* virtio-net and ring feature bits to offer, bit 30 included */
 	unsigned int pairs_max; /* 1..VU_PAIRS_MAX */

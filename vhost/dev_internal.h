@@ -67,7 +67,8 @@ struct vu_dev {
 	/* The connection; all that follows starts anew with each one. */
 	struct vu_conn conn;
 	bool waits_for_out; /* EPOLLOUT is on */
-	bool dispatching;   /* in vu_dev_dispatch(): who fails now is dropped at its end */
+	bool dispatching;   /* callbacks may be on the stack: who fails now is dropped after them */
+	bool ending;	    /* the connection is being closed */
 	bool failed;
 	char why[VU_WHY_BYTES]; /* of the last refusal */
 	uint64_t connected_ms;

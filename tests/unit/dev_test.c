@@ -548,6 +548,43 @@ static void test_owner_fails(void **state)
 	peer_close(&p);
 }
 
+static void break_at_start(struct peer *p, unsigned int index)
+{
+	vu_dev_ring_broken(p->dev, index);
+	assert_null(p->ring[index]);
+}
+
+/* Whatever the owner calls from within its callbacks: each ring is stopped once. */
+static void test_owner_calls_back(void **state)
+{
+	struct peer p;
+
+	peer_open(&p, 1);
+	peer_start(&p, PEER_F_MODERN, 2);
+	p.on_stop = fail_at_start;
+	vu_dev_ring_broken(p.dev, 0);
+	assert_true(peer_is_closed(&p));
+	assert_int_equal(p.n_link_down, 1);
+	assert_int_equal(log_stub_lines("front end disconnected: "), 1);
+
+	close_fd(&p.fd);
+	peer_connect(&p);
+	peer_start(&p, PEER_F_MODERN, 2);
+	vu_dev_fail(p.dev, "too bad"); /* and again while its rings are stopped */
+	assert_int_equal(p.n_link_down, 2);
+	assert_int_equal(log_stub_lines("front end disconnected: "), 2);
+
+	p.on_stop = NULL;
+	p.on_start = break_at_start;
+	close_fd(&p.fd);
+	peer_connect(&p);
+	peer_start(&p, PEER_F_MODERN, 2);
+	assert_null(p.ring[0]);
+	assert_null(p.ring[1]);
+	p.on_stop = fail_at_start;
+	peer_close(&p);
+}
+
 static void test_inflight_region(void **state)
 {
 	struct vu_inflight_desc d = {.n_queues = 2, .queue_num = 256};
@@ -609,6 +646,7 @@ int main(void)
 		cmocka_unit_test(test_reset),
 		cmocka_unit_test(test_broken_ring),
 		cmocka_unit_test(test_owner_fails),
+		cmocka_unit_test(test_owner_calls_back),
 		cmocka_unit_test(test_inflight_region),
 	};
 

@@ -73,6 +73,8 @@ static void on_ring_stop(void *owner, unsigned int index, struct vu_ring *r)
 	p->misuse |= p->ring[index] != r;
 	p->ring[index] = NULL;
 	p->n_stop[index]++;
+	if (p->on_stop)
+		p->on_stop(p, index);
 }
 
 static void on_mem_release(void *owner, struct vu_mem *mem)

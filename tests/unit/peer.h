@@ -39,6 +39,7 @@ struct peer {
 	unsigned int n_start[2 * VU_PAIRS_MAX], n_stop[2 * VU_PAIRS_MAX];
 	bool misuse; /* a callback came when it must not */
 	void (*on_start)(struct peer *p, unsigned int index);
+	void (*on_stop)(struct peer *p, unsigned int index);
 
 	/* The front end. */
 	int fd;
