@@ -254,30 +254,35 @@ static void add_split(struct drv *d, struct drv_buf *b, uint16_t head, unsigned 
 	drv_split_avail(d, head);
 }
 
+/* Slot @i of a buffer, at the driver's next slot. */
+static void add_packed_slot(struct drv *d, const struct drv_buf *b, uint16_t id, unsigned int i,
+			    unsigned int n_direct, unsigned int slot, bool wrap)
+{
+	uint16_t flags = packed_avail_flags(wrap) | (i + 1 < b->n_slots ? VRING_DESC_F_NEXT : 0);
+
+	if (i < n_direct)
+		drv_packed_desc(d, slot, b->part[i].gpa, b->part[i].bytes, id,
+				flags | write_flag(d));
+	else
+		drv_packed_desc(d, slot, table_of(d, id), 16 * (b->n_parts - n_direct), id,
+				flags | VRING_DESC_F_INDIRECT);
+}
+
+/* The first slot last: it shows the others. */
 static void add_packed(struct drv *d, struct drv_buf *b, uint16_t id, unsigned int n_direct)
 {
-	unsigned int n_table = b->n_parts - n_direct, first = d->idx;
+	unsigned int first = d->idx;
 	bool first_wrap = d->wrap;
-	uint16_t first_flags = 0;
 
-	for (unsigned int i = 0; i < n_table; i++)
-		drv_table_desc(d, table_of(d, id) + 16ull * i, b->part[n_direct + i].gpa,
-			       b->part[n_direct + i].bytes, (uint32_t)write_flag(d) << 16);
-	for (unsigned int i = 0; i < b->n_slots; i++) {
-		uint16_t flags = i + 1 < b->n_slots ? VRING_DESC_F_NEXT : 0;
-		bool direct = i < n_direct;
-
-		flags |= direct ? write_flag(d) : VRING_DESC_F_INDIRECT;
-		flags |= packed_avail_flags(d->wrap);
-		if (i == 0)
-			first_flags = flags;
-		drv_packed_desc(d, d->idx, direct ? b->part[i].gpa : table_of(d, id),
-				direct ? b->part[i].bytes : 16 * n_table, id,
-				i == 0 ? flags ^ (PACKED_AVAIL | PACKED_USED) : flags);
+	for (unsigned int i = n_direct; i < b->n_parts; i++)
+		drv_table_desc(d, table_of(d, id) + 16ull * (i - n_direct), b->part[i].gpa,
+			       b->part[i].bytes, (uint32_t)write_flag(d) << 16);
+	packed_next(d);
+	for (unsigned int i = 1; i < b->n_slots; i++) {
+		add_packed_slot(d, b, id, i, n_direct, d->idx, d->wrap);
 		packed_next(d);
 	}
-	((uint16_t *)&drv_desc(d)[first].rest)[3] = htole16(first_flags);
-	(void)first_wrap;
+	add_packed_slot(d, b, id, 0, n_direct, first, first_wrap);
 }
 
 int drv_add(struct drv *d, const struct drv_part *part, unsigned int n, unsigned int n_direct)
