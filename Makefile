@@ -34,8 +34,8 @@ CFLAGS    ?= -O2 -g
 WARNINGS  := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
              -Wpointer-arith -Wwrite-strings -Wvla -Wno-unused-parameter
 BASE      := -std=gnu11 -D_GNU_SOURCE -DVXDP_VERSION='"$(VERSION)"' -Iinclude -I. -I$(B) -MMD -MP
-SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN)$(if $(filter address,$(SAN)),$(comma)undefined) -fno-omit-frame-pointer)
 comma     := ,
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN)$(if $(filter address,$(SAN)),$(comma)undefined) -fno-omit-frame-pointer)
 ALL_CFLAGS := $(BASE) $(WARNINGS) $(SAN_FLAGS) $(CFLAGS)
 
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Werror -Iinclude -I. \
