@@ -227,7 +227,7 @@ int vu_peer_file_check(int fd, uint64_t offset, uint64_t bytes, struct stat *st,
 
 int vu_peer_map(struct vu_peer_map *map, int fd, uint64_t offset, uint64_t bytes, const char **why)
 {
-	uint64_t page_bytes, start_offset;
+	uint64_t page_bytes = PAGE_BYTES, start_offset;
 	struct stat st;
 	int err;
 

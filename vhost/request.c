@@ -53,8 +53,6 @@ static const struct request *find(uint32_t id)
 
 static int check(struct vu_dev *dev, const struct request *r, const struct vu_msg *msg)
 {
-	if (!r)
-		return vu_refuse(dev, -ENOSYS, "unknown");
 	if (r->needs & ~dev->protocol_features)
 		return vu_refuse(dev, -ENOSYS, "was not negotiated");
 	if (msg->header.bytes < r->payload_min || msg->header.bytes > r->payload_max)
@@ -98,8 +96,8 @@ int vu_request(struct vu_dev *dev, struct vu_msg *msg)
 	bool ack;
 	int err;
 
-	err = check(dev, r, msg);
-	if (!err)
+	err = r ? check(dev, r, msg) : vu_refuse(dev, -ENOSYS, "unknown");
+	if (r && !err)
 		err = r->handle(dev, msg);
 	ack = msg->header.flags & VU_NEED_REPLY && dev->protocol_features & VU_NEEDS(REPLY_ACK);
 	if (err)
