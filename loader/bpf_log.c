@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,12 @@
 
 #define KERNEL_WORDS "Kernel error message: " /* libbpf puts it before an extack */
 
+/* A verifier's log: what comes before its last line is the reason. */
+#define VERIFIER_BEGIN "-- BEGIN PROG LOAD LOG --"
+#define VERIFIER_END   "processed "
+
 static char kernel_words[160];
+static bool in_verifier_log;
 
 static void keep_kernel_words(const char *line)
 {
@@ -20,6 +26,12 @@ static void keep_kernel_words(const char *line)
 
 	if (words)
 		snprintf(kernel_words, sizeof(kernel_words), "%s", words + strlen(KERNEL_WORDS));
+	else if (strstr(line, VERIFIER_BEGIN))
+		in_verifier_log = true;
+	else if (!strncmp(line, VERIFIER_END, strlen(VERIFIER_END)))
+		in_verifier_log = false;
+	else if (in_verifier_log)
+		snprintf(kernel_words, sizeof(kernel_words), "%s", line);
 }
 
 /* One message can be many lines: the verifier's log comes whole. */
@@ -53,6 +65,7 @@ static int print_libxdp(enum libxdp_print_level level, const char *fmt, va_list 
 void bpf_log_init(void)
 {
 	kernel_words[0] = '\0';
+	in_verifier_log = false;
 	libbpf_set_print(print_libbpf);
 	libxdp_set_print(print_libxdp);
 }

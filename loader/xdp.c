@@ -221,10 +221,19 @@ static int fail_foreign(const char *nic, const struct found *found, struct vx_er
 	return -EBUSY;
 }
 
-static int fail_attach(const char *nic, enum vxdp_xdp_mode wanted, int err, struct vx_error *error)
+static int fail_attach(const char *nic, enum vxdp_xdp_mode wanted, const struct found *found,
+		       int err, struct vx_error *error)
 {
+	if (found->n_other) {
+		vx_fail(error, -EBUSY, "cannot run beside the XDP program %s on %s: %s",
+			found->name, nic, refusal(err));
+		vx_hint(error,
+			"take it off (`xdp-loader unload %s --all`), or try libxdp 1.5.5 or newer",
+			nic);
+		return -EBUSY;
+	}
 	vx_fail(error, err, "cannot attach XDP to %s: %s", nic, refusal(err));
-	if (err == -EPERM || err == -EACCES)
+	if (geteuid())
 		vx_hint(error, "run it as root");
 	else if (wanted == VXDP_XDP_NATIVE)
 		vx_hint(error, "try --mode skb, which runs with any driver");
@@ -271,7 +280,7 @@ int xdp_attach(const char *nic, unsigned int ifindex, enum vxdp_xdp_mode wanted,
 		return fail_foreign(nic, &attempt.found, error);
 	err = clear_way(&attempt, wanted);
 	if (err)
-		return fail_attach(nic, wanted, err, error);
+		return fail_attach(nic, wanted, &attempt.found, err, error);
 
 	snprintf(attached->why, sizeof(attached->why), "asked for");
 	if (wanted != VXDP_XDP_SKB) {
@@ -288,7 +297,7 @@ int xdp_attach(const char *nic, unsigned int ifindex, enum vxdp_xdp_mode wanted,
 		err = try_mode(&attempt, XDP_MODE_SKB);
 	}
 	if (err)
-		return fail_attach(nic, wanted, err, error);
+		return fail_attach(nic, wanted, &attempt.found, err, error);
 	describe(attached, ifindex);
 	return 0;
 }

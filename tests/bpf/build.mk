@@ -9,10 +9,14 @@ BPF_TEST_COMMON := $(addprefix $(BPF_TEST_BIN)/,lab.o packet.o tap.o)
 BPF_TESTS       := $(patsubst tests/bpf/%_test.c,$(BPF_TEST_BIN)/%_test,$(wildcard tests/bpf/*_test.c))
 # Tables of tests leave out what is as usual.
 BPF_TEST_FLAGS  := -Wno-missing-field-initializers
-TESTS           += $(BPF_TESTS) $(BPF_TEST_BIN)/hold
+BPF_TEST_TOOLS  := $(addprefix $(BPF_TEST_BIN)/,hold other.bpf.o)
+TESTS           += $(BPF_TESTS) $(BPF_TEST_TOOLS)
 
 .PHONY: bpf-tests
-bpf-tests: $(BPF_TESTS) $(BPF_TEST_BIN)/hold
+bpf-tests: $(BPF_TESTS) $(BPF_TEST_TOOLS)
+
+$(BPF_TEST_BIN)/other.bpf.o: tests/bpf/other.bpf.c
+	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MF $(@:.o=.d) -c -o $@ $<
 
 $(BPF_TEST_BIN)/%.o: tests/bpf/%.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(BPF_TEST_FLAGS) $(LIB_FLAGS) -c -o $@ $<
