@@ -51,12 +51,15 @@ cli_end() {
 
 vxdp() { on_host "$VXDP" "$@"; }
 
+# A process answers; status of a killed one comes from its maps.
+answers() { vxdp -j status eth0 | jq -e '.pid > 0'; }
+
 # start OPTIONS...: vxdp attach eth0 in the background, until it answers.
 start() {
 	# Not by a function, which would be a shell around it.
 	nsenter --net="/run/netns/$NS_HOST" "$VXDP" attach eth0 "$@" </dev/null >>"$DIR/log" 2>&1 &
 	VXDP_PID=$!
-	eventually 15 vxdp status eth0 || bail "vxdp does not come up: $(tail -n 3 "$DIR/log")"
+	eventually 15 answers || bail "vxdp does not come up: $(tail -n 3 "$DIR/log")"
 }
 
 # finish SIGNAL: its exit status.
