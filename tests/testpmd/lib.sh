@@ -101,14 +101,7 @@ wire_queues() {
 	until_true 5 wire_has_carrier
 }
 
-wire_has_carrier() { ip -n "$ns_wire" link show g0 | grep -q "state UP"; }
-
-# Frames that the wire itself lost, either way: those that the far end's veth did not take. (The
-# receiving end's count would hold those again that an AF_XDP socket refused, which vxdp counts.)
-wire_losses() {
-	{ ip -j -s -n "$ns_wire" link show g0; ip -j -s -n "$ns_host" link show v0; } |
-		jq -cs '{to_guest: .[0][0].stats64.tx.dropped, from_guest: .[1][0].stats64.tx.dropped}'
-}
+wire_has_carrier() { ip -n "$ns_wire" link show g0 2>/dev/null | grep -q "state UP"; }
 
 # vx_start SOCKET ARGS...: attach in the foreground, wait for the port
 vx_start() {
@@ -126,7 +119,7 @@ vx_start() {
 # True as well when vxdp has died: nothing to wait for.
 vx_has_port() {
 	is_gone "$vx_pid" && return 0
-	on_host "$VXDP" status v0 -j 2>/dev/null | jq -e '.ports[] | select(.name == "vm0")' >/dev/null
+	on_host "$VXDP" status v0 -j 2>/dev/null | jq -e 'any(.ports[]?; .name == "vm0")' >/dev/null
 }
 
 vx_stop() {
@@ -137,23 +130,50 @@ vx_stop() {
 	vx_pid=
 }
 
-# What the port's stats say now, summed over its queues, as one flat JSON object.
-vx_totals() {
-	on_host "$VXDP" stats v0 -j | jq -c '
-		def packets(f): [.queues[] | f.packets // 0] | add // 0;
-		def drops(f): [.queues[] | f.drops // {} | to_entries[] | .value.packets] | add // 0;
-		def verdict_drops: [.verdicts // {} | to_entries[] | select(.key | startswith("drop_")) |
-			.value.packets] | add // 0;
-		(.ports[] | select(.name == "uplink") | verdict_drops) as $uplink_drops |
-		.ports[] | select(.name == "vm0") |
-		{rx_direct: packets(.rx.direct), rx_kernel: packets(.rx.kernel),
-		 rx_bounced: packets(.rx.bounced), tx_direct: packets(.tx.direct),
-		 tx_kernel: packets(.tx.kernel), tx_bounced: packets(.tx.bounced),
-		 rx_drops: (drops(.rx) + $uplink_drops), tx_drops: (drops(.tx) + verdict_drops)}'
+# snapshot NAME: keep vxdp's stats and the wire's own losses, for balance().
+snapshot() {
+	on_host "$VXDP" stats v0 -j >"$tmp/$1.stats"
+	{ on_wire cat /proc/net/dev; on_host cat /proc/net/dev; } | awk '
+		$1 == "g0:" { g0 = $13 } $1 == "v0:" { v0 = $13 }
+		END { printf "{\"to_guest\":%d,\"from_guest\":%d}\n", g0, v0 }' >"$tmp/$1.lost"
 }
 
-# json_diff AFTER BEFORE: field by field
-json_diff() { jq -cn --argjson a "$1" --argjson b "$2" '$a | with_entries(.value -= $b[.key])'; }
+# totals: of vxdp's stats, summed over the port's queues. A drop counts under the side it was lost
+# on: rx on the way to the guest, tx coming from it.
+#
+# $lost: what the wire lost, either way: frames that the veth of the sending end could not hand
+# over. (The receiving end counts those again that an AF_XDP socket refused, which vxdp does too.)
+balance_defs='
+	def total(f): [f | to_entries[] | .value.packets] | add // 0;
+	def drops(f): f | with_entries(select(.key | startswith("drop_")));
+	def drops_rx(f): f | with_entries(select(.key | startswith("drop_rx_")));
+	def sum(f): [.queues[] | f] | add;
+	def totals:
+		(.ports[] | select(.name == "uplink") | total(drops(.verdicts))) as $uplink |
+		.ports[] | select(.name == "vm0") | total(drops_rx(.verdicts)) as $port_rx |
+		{rx_direct: sum(.rx.direct.packets), rx_kernel: sum(.rx.kernel.packets),
+		 rx_bounced: sum(.rx.bounced.packets), tx_direct: sum(.tx.direct.packets),
+		 tx_kernel: sum(.tx.kernel.packets), tx_bounced: sum(.tx.bounced.packets),
+		 rx_drops: ($uplink + $port_rx + sum(total(.rx.drops))),
+		 tx_drops: (total(drops(.verdicts)) - $port_rx + sum(total(.tx.drops)))};
+	def minus($b): with_entries(.value -= $b[.key]);'
+
+# balance WIRE GUEST CONDITION...: between the snapshots "before" and "after", with the JSON of
+# both ends. The conditions are jq, over $wire, $guest, $vx and $lost; prints those that do not
+# hold, and the figures. $args: further jq arguments.
+balance() {
+	local wire_json=$1 guest_json=$2 list='' condition
+	shift 2
+	for condition; do
+		list+="(if $condition then empty else $(jq -n --arg c "$condition" '$c') end),"
+	done
+	jq -rn "${args[@]}" --argjson wire "$wire_json" --argjson guest "$guest_json" \
+		--slurpfile s0 "$tmp/before.stats" --slurpfile s1 "$tmp/after.stats" \
+		--slurpfile l0 "$tmp/before.lost" --slurpfile l1 "$tmp/after.lost" "$balance_defs"'
+		($s1[0] | totals | minus($s0[0] | totals)) as $vx | ($l1[0] | minus($l0[0])) as $lost |
+		['"${list%,}"'] | select(length > 0) | (.[] | "does not hold: " + .),
+		({$wire, $guest, $vx, $lost} | tojson)'
+}
 
 # testpmd_start NAME EAL-ARGS... -- ARGS...: waits for its prompt
 testpmd_start() {
@@ -188,7 +208,7 @@ testpmd_say() {
 	testpmd_wait "$1" "${3:-testpmd> }" 5
 }
 
-# What `stop` has just said about port 0: {"rx":N,"rx_dropped":N,"tx":N,"tx_dropped":N}
+# What `stop` or `show fwd stats all` has just said about port 0: {"rx":N,"rx_dropped":N,"tx":N,"tx_dropped":N}
 testpmd_counts() {
 	testpmd_out "$1" | awk '/Forward statistics for port 0/ { on = 1 }
 		on && /RX-packets/ { rx = $2; rx_dropped = $4 }

@@ -16,7 +16,6 @@ set -u
 only=${1:-}
 n_echo=2000
 n_burst=20000
-n_flows=16
 
 # ring mrg_rxbuf in_order vectorized: what testpmd is asked for
 layouts() {
@@ -57,11 +56,14 @@ expected_path() {
 	echo "$rx Rx, $tx Tx"
 }
 
-# What a layout with in-order asked for adds to the direct lane: one row is enough.
+# Not on the direct lane: in-order asked for beyond one row each, for it is not offered there; and
+# DPDK's vectorised receive function for split rings, which takes used entries to come in the order
+# of the available ones whether or not IN_ORDER was negotiated.
 row_wanted() {
-	local lane=$1 ring=$2 mrg=$3 ino=$4 size=$5
+	local lane=$1 ring=$2 mrg=$3 ino=$4 vec=$5 size=$6
 	[ "$ring-$size" != split-255 ] || return 1
-	[ "$lane-$ino" != direct-1 ] || [ "$mrg-$size" = 1-256 ]
+	[ "$lane" = direct ] || return 0
+	[ "$ring-$vec" != split-1 ] && { [ "$ino" = 0 ] || [ "$mrg-$size" = 1-256 ]; }
 }
 
 table() {
@@ -70,7 +72,7 @@ table() {
 		for pairs in 1 2 4; do
 			while read -r ring mrg ino vec; do
 				for size in 255 256 1024; do
-					row_wanted "$lane" "$ring" "$mrg" "$ino" "$size" || continue
+					row_wanted "$lane" "$ring" "$mrg" "$ino" "$vec" "$size" || continue
 					echo "$lane $pairs ${roles[n / 2 % 2]} ${memories[n % 2]}" \
 						"$ring $mrg $ino $vec $size"
 					n=$((n + 1))
@@ -96,82 +98,61 @@ guest_start() {
 		--eth-peer=0,$wire_mac
 }
 
-# Counters of vxdp and of the wire before, so that a phase can be balanced.
-balance_open() {
-	totals_before=$(vx_totals)
-	losses_before=$(wire_losses)
+# check_balance CONDITION...: with what is in $tmp/wire.json and what the guest says now. Frames and
+# counters may be on their way still: it has three seconds to come out even.
+check_balance() {
+	local -a args=(--arg lane "$lane")
+	until_true 3 balanced "$@" || while IFS= read -r line; do bad "$line"; done <<<"$lines"
 }
 
-# Reads the counters until two readings agree (workers publish theirs a little later).
-balance_close() {
-	local last=
-	totals=$(vx_totals)
-	until [ "$totals" = "$last" ]; do
-		sleep 0.05
-		last=$totals
-		totals=$(vx_totals)
-	done
-	totals=$(json_diff "$totals" "$totals_before")
-	losses=$(json_diff "$(wire_losses)" "$losses_before")
+balanced() {
+	testpmd_say guest "show fwd stats all" "Accumulated"
+	snapshot after
+	lines=$(balance "$(cat "$tmp/wire.json")" "$(testpmd_counts guest)" "$@" 2>&1)
+	[ -z "$lines" ]
 }
 
-# expect TEXT JQ-CONDITION: over $wire, $guest, $vx and $lost of the phase
-expect() {
-	jq -en --argjson wire "$wire_result" --argjson guest "$guest_result" \
-		--argjson vx "$totals" --argjson lost "$losses" --arg lane "$lane" "$2" >/dev/null ||
-		bad "$1: wire $wire_result guest $guest_result vxdp $totals lost $losses"
-}
+on_wire_tell() { on_wire "$wire" "$1" g0 --src $wire_mac --dst $guest_mac --flows 16 "${@:2}"; }
 
 phase_echo() {
-	testpmd_say guest 'set fwd macswap' && testpmd_say guest start || bad "guest did not start"
-	on_wire "$wire" prime g0 --src $wire_mac --dst $guest_mac --flows $n_flows --size 60 \
-		--timeout 10000 || { bad "nothing came back"; return 1; }
-	testpmd_say guest stop 'Done' && testpmd_say guest start
-	balance_open
-	wire_result=$(on_wire "$wire" echo g0 --src $wire_mac --dst $guest_mac --count $n_echo \
-		--flows $n_flows)
-	testpmd_say guest stop 'Done'
-	guest_result=$(testpmd_counts guest)
-	balance_close
-	expect "echo" '$wire.received == $wire.sent and $wire.corrupt + $wire.duplicate == 0 and
-		$guest.rx == $wire.sent and $guest.tx == $wire.sent'
-	expect "order" '$wire.reordered == 0'
-	expect "lane" '$vx["rx_" + $lane] == $wire.sent and $vx["tx_" + $lane] == $wire.sent and
-		$vx.rx_bounced + $vx.tx_bounced + $vx.rx_drops + $vx.tx_drops == 0'
+	testpmd_say guest 'set fwd macswap'
+	testpmd_say guest start
+	on_wire_tell prime --size 60 --timeout 10000 || { bad "nothing came back"; return 1; }
+	testpmd_say guest 'clear fwd stats all'
+	snapshot before
+	on_wire_tell echo --count $n_echo >"$tmp/wire.json"
+	check_balance '$wire.received == $wire.sent and $wire.corrupt + $wire.duplicate == 0' \
+		'$guest.rx == $wire.sent and $guest.tx == $wire.sent' \
+		'$wire.reordered == 0' \
+		'$vx["rx_" + $lane] == $wire.sent and $vx["tx_" + $lane] == $wire.sent' \
+		'$vx.rx_bounced + $vx.tx_bounced + $vx.rx_drops + $vx.tx_drops == 0'
+	testpmd_say guest stop Done
 }
 
 phase_to_guest() {
-	testpmd_say guest 'set fwd rxonly' && testpmd_say guest start
-	balance_open
-	wire_result=$(on_wire "$wire" send g0 --src $wire_mac --dst $guest_mac --count $n_burst \
-		--flows $n_flows)
-	sleep 0.1
-	balance_close
-	testpmd_say guest stop 'Done'
-	guest_result=$(testpmd_counts guest)
-	expect "to the guest" '$guest.rx > 0 and $wire.sent ==
-		$guest.rx + $vx.rx_drops + $lost.to_guest'
+	testpmd_say guest 'set fwd rxonly'
+	testpmd_say guest start
+	snapshot before
+	on_wire_tell send --count $n_burst >"$tmp/wire.json"
+	check_balance '$guest.rx > 0 and $wire.sent == $guest.rx + $vx.rx_drops + $lost.to_guest'
+	testpmd_say guest stop Done
 }
 
 phase_from_guest() {
 	local counter
 	testpmd_say guest 'set fwd txonly'
-	balance_open
+	snapshot before
 	: >"$tmp/count.err"
-	nsenter --net="/run/netns/$ns_wire" "$wire" count g0 --src $guest_mac >"$tmp/count" \
+	nsenter --net="/run/netns/$ns_wire" "$wire" count g0 --src $guest_mac >"$tmp/wire.json" \
 		2>"$tmp/count.err" &
 	counter=$!
 	until_true 2 grep -q counting "$tmp/count.err"
 	testpmd_say guest start
 	sleep 0.1
-	testpmd_say guest stop 'Done'
-	guest_result=$(testpmd_counts guest)
-	balance_close
+	testpmd_say guest stop Done
 	kill -TERM $counter
 	wait $counter
-	wire_result=$(cat "$tmp/count")
-	expect "from the guest" '$guest.tx > 0 and $guest.tx ==
-		$wire.received + $vx.tx_drops + $lost.from_guest'
+	check_balance '$guest.tx > 0 and $guest.tx == $wire.received + $vx.tx_drops + $lost.from_guest'
 }
 
 # What vxdp says about the port must be what the guest asked for.
@@ -198,7 +179,7 @@ check_path() {
 }
 
 run_row() {
-	local lane_kernel=0
+	local lane_kernel=0 lines
 	[ "$lane" != kernel ] || lane_kernel=1
 	guest_start || {
 		bad "testpmd did not start: $(tail -n 3 "$tmp/guest.log" | paste -sd' ')"

@@ -5,7 +5,7 @@
  *   wire prime IFACE --src MAC --dst MAC   one frame at a time, until the guest's echoes are there
  *   wire echo  IFACE --src MAC --dst MAC   a guest swaps the addresses and sends all back
  *   wire send  IFACE --src MAC --dst MAC   as fast as possible, nothing comes back
- *   wire count IFACE --src MAC             how many frames arrive from MAC, until SIGTERM
+ *   wire count IFACE --src MAC             how many frames arrive from MAC, until SIGTERM and quiet
  *
  * `prime` finds out when the path is up (at most --timeout MS) and teaches addresses, on each of
  * the --flows. `echo` sends --count frames with at most --window of them on their way, so that a
@@ -218,25 +218,34 @@ static void send_all(struct wire *w)
 					w->opt->count - (unsigned int)r->n_sent);
 }
 
-/* Nobody reads this socket: the kernel counts what passes the filter, queued or not. */
-static int count_until_signal(int fd)
+/*
+ * Nobody reads this socket: the kernel counts what passes the filter, queued or not. Frames that
+ * are still on their way when the signal comes count as well: until there was none for a while.
+ */
+static int count_until_quiet(int fd)
 {
-	struct tpacket_stats stats = {0};
+	const struct timespec quiet = {.tv_nsec = 300000000};
+	struct tpacket_stats stats;
 	socklen_t bytes = sizeof(stats);
 	struct signalfd_siginfo info;
+	_cleanup_close_ int signal_fd = -1;
+	uint64_t n_received = 0;
 	sigset_t set;
-	int signal_fd;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
 	fputs("counting\n", stderr);
-	if (signal_fd < 0 || read(signal_fd, &info, sizeof(info)) < 0 ||
-	    getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &bytes) < 0)
+	if (signal_fd < 0 || read(signal_fd, &info, sizeof(info)) < 0)
 		return -errno;
-	printf("{\"received\":%u}\n", stats.tp_packets);
+	do {
+		if (getsockopt(fd, SOL_PACKET, PACKET_STATISTICS, &stats, &bytes) < 0)
+			return -errno;
+		n_received += stats.tp_packets;
+		nanosleep(&quiet, NULL);
+	} while (stats.tp_packets);
+	printf("{\"received\":%" PRIu64 "}\n", n_received);
 	return 0;
 }
 
@@ -318,7 +327,7 @@ static int run(const char *mode, const char *iface, const struct options *opt)
 	if (err)
 		return err;
 	if (counting)
-		return count_until_signal(fd);
+		return count_until_quiet(fd);
 	w.fd = fd;
 	if (strcmp(mode, "prime") == 0)
 		return prime(&w) ? 0 : -EHOSTUNREACH;
