@@ -224,7 +224,7 @@ static void take_answer_link(void *arg, const struct nlmsghdr *message)
 	take_link(arg, message);
 }
 
-/* The socket's queue overflowed and messages are lost: ask how things are now. */
+/* Messages were lost: ask how things are now. */
 static void look_again(struct nic *nic)
 {
 	struct netlink_request request;
@@ -238,24 +238,26 @@ static void look_again(struct nic *nic)
 		take_gone(nic);
 }
 
+/* What is still in an overflown queue is older than what was lost: it is read first. */
 void nic_watch_dispatch(struct nic *nic)
 {
 	uint8_t buffer[WATCH_BUFFER] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct nlmsghdr *message;
+	bool lost = false;
 	ssize_t n;
 
 	for (;;) {
 		n = recv(nic->watch_fd, buffer, sizeof(buffer), 0);
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0 && errno == ENOBUFS)
-			look_again(nic);
-		if (n < 0)
-			return;
-		for (message = (void *)buffer; NLMSG_OK(message, n);
+			lost = true;
+		else if (n < 0 && errno != EINTR)
+			break;
+		for (message = (void *)buffer; n > 0 && NLMSG_OK(message, n);
 		     message = NLMSG_NEXT(message, n))
 			take_link(nic, message);
 	}
+	if (lost && !nic->gone)
+		look_again(nic);
 }
 
 int nic_cleanup(const char *name, struct vx_error *error)
