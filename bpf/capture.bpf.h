@@ -4,7 +4,7 @@
  *
  * A frame is recorded when the port it came from or a port it goes to has VXDP_PORT_CAPTURE. A
  * flooded frame is one record too, with out_port VXDP_PORT_NONE. When the ring is full the record
- * is lost, the frame is not.
+ * is lost and counted, the frame is not.
  */
 #ifndef VXDP_CAPTURE_BPF_H
 #define VXDP_CAPTURE_BPF_H
@@ -84,8 +84,14 @@ static __always_inline struct capture_record *capture_begin(const struct vxdp_fr
 
 static __always_inline void capture_end(struct capture_record *record, __u32 bytes)
 {
+	struct vxdp_config *shared;
+
 	record->head.captured_bytes = bytes;
-	bpf_ringbuf_output(&capture, record, sizeof(record->head) + bytes, 0);
+	if (!bpf_ringbuf_output(&capture, record, sizeof(record->head) + bytes, 0))
+		return;
+	shared = config_get();
+	if (shared)
+		__sync_fetch_and_add(&shared->capture_lost, 1);
 }
 
 /* Rarely called, so not part of every program's way out. */

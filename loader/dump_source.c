@@ -37,7 +37,8 @@ struct dump_source {
 	int ctl_fd;  /* to the process; -1: there is none */
 	int recv_fd; /* datagrams from its workers */
 	struct ring_buffer *ring;
-	bool discard; /* what is in the ring is older than this capture */
+	bool discard;	      /* what is in the ring is older than this capture */
+	uint64_t lost_before; /* config.capture_lost when it began */
 	struct event *ring_event, *recv_event, *ctl_event;
 	uint8_t datagram[DATAGRAM_MAX];
 };
@@ -112,6 +113,7 @@ static int open_ring(struct dump_source *s, const char *nic, struct vx_error *er
 	s->discard = true;
 	ring_buffer__consume(s->ring);
 	s->discard = false;
+	s->lost_before = READ_ONCE(s->pins->mapped_config->capture_lost);
 	return 0;
 }
 
@@ -230,7 +232,7 @@ uint64_t dump_source_stop(struct dump_source *s)
 		recv_ready(s, 0);
 	}
 	ring_buffer__consume(s->ring);
-	return lost;
+	return lost + READ_ONCE(s->pins->mapped_config->capture_lost) - s->lost_before;
 }
 
 void dump_source_close(struct dump_source **source)

@@ -90,6 +90,7 @@ struct vxdp_config {
 	__u8 pad;
 	__u32 fdb_port_max; /* addresses one port may teach; 0 = no limit */
 	__u32 n_ports_end;  /* one past the highest port id in use: bounds the flood loop */
+	__u64 capture_lost; /* records for which the capture ring had no room */
 };
 
 /* stats map: per-CPU array, index = port id. */
@@ -119,7 +120,7 @@ struct vxdp_capture {
 _Static_assert(sizeof(struct vxdp_port) == 32, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_fdb_key) == 8, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_fdb_entry) == 16, "layout is shared with the BPF programs");
-_Static_assert(sizeof(struct vxdp_config) == 40, "layout is shared with the BPF programs");
+_Static_assert(sizeof(struct vxdp_config) == 48, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_port_stats) == 16 * VXDP_N_VERDICTS, "one counter a verdict");
 _Static_assert(sizeof(struct vxdp_capture) == 24, "layout is shared with the BPF programs");
 #endif

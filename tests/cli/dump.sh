@@ -5,7 +5,7 @@
 # nothing switched on any longer than it is read.
 . "$(dirname "$0")/env.sh"
 GUEST=$ROOT/build/tests/hostile/guest
-plan 31
+plan 35
 cli_begin
 start --vm "$DIR/vm0.sock"
 
@@ -26,16 +26,16 @@ fields() { tshark -r "$DIR/$1" -T fields "${@:2}" 2>/dev/null; }
 comments() { fields "$1" -e frame.comment; }
 
 # --- the uplink: frames the programs forward ---
-PORT_ID=1 capture "$DIR/a.pcapng" --port uplink --count 10 -j
-ping_host 20
+PORT_ID=1 capture "$DIR/a.pcapng" --port uplink --count 40 -j
+ping_host 60
 wait $DUMP_PID
 is $? 0 "dump --count ends by itself"
-is "$(jq .frames "$DIR/out")" 10 "after so many frames, and says so"
+is "$(jq .frames "$DIR/out")" 40 "after so many frames, and says so"
 check "tcpdump reads it" tcpdump -nr "$DIR/a.pcapng"
-is "$(tcpdump -nr "$DIR/a.pcapng" 2>/dev/null | wc -l)" 10 "all of it"
+is "$(tcpdump -nr "$DIR/a.pcapng" 2>/dev/null | wc -l)" 40 "all of it"
 check "tshark reads it" tshark -nr "$DIR/a.pcapng"
-is "$(fields a.pcapng -e frame.number | wc -l)" 10 "all of it"
-cmp_ok "$(fields a.pcapng -Y icmp.type==8 -e frame.number | wc -l)" '>=' 3 "the pings of the wire are in it"
+is "$(fields a.pcapng -e frame.number | wc -l)" 40 "all of it"
+cmp_ok "$(fields a.pcapng -Y icmp.type==8 -e frame.number | wc -l)" '>=' 10 "the pings of the wire are in it"
 is "$(comments a.pcapng | grep -c 'verdict=to_host in=uplink out=host')" "$(fields a.pcapng -Y icmp.type==8 -e frame.number | wc -l)" \
 	"with what became of them"
 is "$(fields a.pcapng -Y icmp.type==8 -e frame.interface_name | sort -u)" uplink "on an interface of the port's name"
@@ -59,6 +59,21 @@ on_wire ping -c 5 -i 0.05 -s 1000 -q $HOST_IP >/dev/null
 wait $DUMP_PID
 is "$(fields c.pcapng -e frame.cap_len | sort -u)" 40 "--snaplen cuts"
 is "$(fields c.pcapng -Y icmp -e frame.len | sort -u)" 1042 "and the frame's own length is kept"
+
+# --- too slow a reader: what is lost is counted ---
+verdict_sum() { vxdp -j stats eth0 | jq '[.ports[] | select(.name == "uplink" or .name == "host").verdicts[].packets] | add'; }
+before=$(verdict_sum)
+PORT_ID=1 capture "$DIR/l.pcapng" --port uplink -j
+kill -STOP $DUMP_PID
+on_wire ping -f -c 2000 -s 1400 -q $HOST_IP >/dev/null
+kill -CONT $DUMP_PID
+kill -INT $DUMP_PID
+wait $DUMP_PID
+after=$(verdict_sum)
+cmp_ok "$(jq .lost "$DIR/out")" '>' 500 "a reader that is too slow loses frames and says so"
+cmp_ok "$((after - before - $(jq '.frames + .lost' "$DIR/out")))" '<=' 10 "read and lost are what the programs counted"
+cmp_ok "$(jq '.frames + .lost' "$DIR/out")" '<=' $((after - before)) "and not more"
+is "$(fields l.pcapng -e frame.number | wc -l)" "$(jq .frames "$DIR/out")" "as many as it says are in the file"
 
 # --- ended from outside ---
 capture "$DIR/d.pcapng"
