@@ -54,12 +54,20 @@ union inflight_entry {
 	uint64_t word;
 };
 
+/* Third word of a packed entry, likewise. */
+union inflight_data {
+	struct {
+		uint16_t id;
+		uint16_t flags;
+		uint32_t len;
+	};
+	uint64_t word;
+};
+
 struct inflight_desc_packed {
 	union inflight_entry entry;
 	uint64_t counter;
-	uint16_t id;
-	uint16_t flags;
-	uint32_t len;
+	union inflight_data data;
 	uint64_t addr;
 };
 
@@ -99,7 +107,7 @@ struct inflight_packed {
 _Static_assert(sizeof(struct inflight_desc_split) == 16, "layout of the specification");
 _Static_assert(offsetof(struct inflight_split, desc) == 16, "layout of the specification");
 _Static_assert(sizeof(struct inflight_desc_packed) == 32, "layout of the specification");
-_Static_assert(offsetof(struct inflight_desc_packed, id) == 16, "layout of the specification");
+_Static_assert(offsetof(struct inflight_desc_packed, data) == 16, "layout of the specification");
 _Static_assert(offsetof(struct inflight_packed, heads) == 12, "layout of the specification");
 _Static_assert(offsetof(struct inflight_packed, positions) == 16, "layout of the specification");
 _Static_assert(offsetof(struct inflight_packed, desc) == 32, "layout of the specification");

@@ -30,6 +30,7 @@
 #include <sys/eventfd.h>
 
 #include "dirty.h"
+#include "event.h"
 #include "ring_internal.h"
 #include "ring_setup.h"
 
@@ -56,9 +57,8 @@ int ring_break(struct vu_ring *r, const char *fmt, ...)
 
 static void ring_cache_region(struct vu_ring *r, const struct vu_region *region)
 {
-	r->cache_gpa = region->gpa;
-	r->cache_bytes = region->bytes;
-	r->cache_va = region->va;
+	r->cache =
+		(struct ring_region){.gpa = region->gpa, .bytes = region->bytes, .va = region->va};
 }
 
 /**
@@ -160,7 +160,7 @@ static int ring_copy_in(struct vu_ring *r, uint64_t gpa, void *out, uint32_t byt
 /** ring_table_load() - copy one descriptor of an indirect table; it may have any alignment */
 int ring_table_load(struct vu_ring *r, uint64_t gpa, struct ring_desc_words *words)
 {
-	const uint8_t *va = ring_va(r, gpa, sizeof(*words));
+	const uint8_t *va = ring_region_va(&r->cache, gpa, sizeof(*words));
 	const struct ring_desc_words *at = (const void *)va;
 	const struct vu_region *region;
 
@@ -235,14 +235,16 @@ void vu_ring_free(struct vu_ring **r)
 	*r = NULL;
 }
 
-/* Interrupt the guest whatever it asked for. Never blocks: call_fd_set() saw to that. */
+/*
+ * Interrupt the guest whatever it asked for. Not by write(): the peer can fill the counter and take
+ * O_NONBLOCK away again, and a worker that sleeps here stops all ports.
+ */
 static bool ring_interrupt(struct vu_ring *r)
 {
-	static const uint64_t one = 1;
-
 	if (!__atomic_load_n(&r->call_real, __ATOMIC_RELAXED))
 		return false;
-	return write(r->call_fd, &one, sizeof(one)) == (ssize_t)sizeof(one);
+	vu_event_signal(r->call_fd);
+	return true;
 }
 
 static bool ring_config_ok(const struct vu_ring_config *c)
@@ -267,7 +269,7 @@ static void ring_configure(struct vu_ring *r, const struct vu_ring_config *c)
 	r->log_used = c->log_used;
 	r->write_flag = c->is_rx ? VRING_DESC_F_WRITE : 0;
 	r->log_gpa = c->log_gpa;
-	r->cache_bytes = 0;
+	r->cache = (struct ring_region){0};
 	r->mem = c->mem;
 	r->n_slots_out = r->n_in_flight = r->n_pushed = 0;
 	r->notified = false;

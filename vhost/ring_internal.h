@@ -40,12 +40,17 @@ struct ring_desc {
 	uint16_t next; /* split: next descriptor; packed: buffer id */
 };
 
-/* Used ring of the split layout (virtio 1.2, 2.7.8); an avail_event word follows ring[num]. */
+/*
+ * Used ring of the split layout (virtio 1.2, 2.7.8); an avail_event word follows ring[num]. An
+ * entry has the id in bits 0-31 and the length in bits 32-63, and is aligned like one of them.
+ */
+typedef uint64_t ring_split_entry __attribute__((aligned(4)));
+
 struct ring_split_used {
 	uint16_t flags;
 	uint16_t idx;
-	uint64_t ring[]; /* id in bits 0-31, length in bits 32-63 */
-} __attribute__((packed, aligned(4)));
+	ring_split_entry ring[];
+};
 
 /* Available ring of the split layout (2.7.6); a used_event word follows ring[num]. */
 struct ring_split_avail {
@@ -82,6 +87,13 @@ struct ring_entry {
 	uint16_t of_id; /* by buffer id: first entry of its chain */
 };
 
+/* Some region of the guest's memory. */
+struct ring_region {
+	uint64_t gpa;
+	uint64_t bytes;
+	uint8_t *va;
+};
+
 struct vu_ring {
 	/* Read for every burst, constant while the ring runs. */
 	struct ring_desc_words *desc;
@@ -93,7 +105,7 @@ struct vu_ring {
 		struct ring_split_used *used;
 		struct ring_event *device_event;
 	};
-	uint8_t *busy; /* by head or buffer id: popped and not flushed */
+	bool *busy; /* by head or buffer id: popped and not flushed */
 	struct ring_used *pushed;
 	uint16_t num;
 	bool packed;
@@ -104,10 +116,7 @@ struct vu_ring {
 	uint16_t write_flag; /* what the WRITE flag must be in every descriptor */
 	uint64_t log_gpa;
 
-	/* The region that held the last buffer; the guess for the next one. */
-	uint64_t cache_gpa;
-	uint64_t cache_bytes;
-	uint8_t *cache_va;
+	struct ring_region cache; /* that held the last buffer; the guess for the next one */
 
 	/*
 	 * Where we are. avail_pos counts all buffers ever popped; in a split ring its low 16 bits
@@ -203,13 +212,14 @@ static inline void guest_store64_release(uint64_t *p, uint64_t value)
 	__atomic_store_n(p, htole64(value), __ATOMIC_RELEASE);
 }
 
-/** ring_va() - our address of [gpa, gpa + bytes) if the cached region holds it, or NULL */
-static inline uint8_t *ring_va(const struct vu_ring *r, uint64_t gpa, uint32_t bytes)
+/** ring_region_va() - our address of [gpa, gpa + bytes) if @region holds it, or NULL */
+static inline uint8_t *ring_region_va(const struct ring_region *region, uint64_t gpa,
+				      uint32_t bytes)
 {
-	uint64_t offset = gpa - r->cache_gpa;
+	uint64_t offset = gpa - region->gpa;
 
-	if (likely(offset < r->cache_bytes && bytes <= r->cache_bytes - offset))
-		return r->cache_va + offset;
+	if (likely(offset < region->bytes && bytes <= region->bytes - offset))
+		return region->va + offset;
 	return NULL;
 }
 

@@ -180,7 +180,7 @@ static bool split_load(struct vu_ring *r, const struct vu_inflight_ring *infl)
 static void split_settle(struct vu_ring *r, struct inflight_split *s)
 {
 	for (unsigned int i = 0; i < r->n_recovered; i++)
-		r->busy[r->recovered[i].id] = 1;
+		r->busy[r->recovered[i].id] = true;
 	for (unsigned int i = 0; i < r->num; i++)
 		if (!r->busy[i])
 			WRITE_ONCE(s->desc[i].inflight, 0);
@@ -271,15 +271,17 @@ static bool packed_load_chain(struct vu_ring *r, const struct inflight_packed *s
 	};
 	for (unsigned int n = 0; n < head.num; n++) {
 		const struct inflight_desc_packed *at = &s->desc[i];
+		union inflight_data data;
 
 		if (i >= r->num || copy->taken[i])
 			return false;
+		data.word = READ_ONCE(at->data.word);
 		copy->taken[i] = 1;
 		d = (struct ring_desc){
 			.addr = READ_ONCE(at->addr),
-			.len = READ_ONCE(at->len),
-			.flags = READ_ONCE(at->flags),
-			.next = READ_ONCE(at->id),
+			.len = data.len,
+			.flags = data.flags,
+			.next = data.id,
 		};
 		r->recovered_desc[r->n_slots_out++] = d;
 		if (n + 1 < head.num)
@@ -288,7 +290,7 @@ static bool packed_load_chain(struct vu_ring *r, const struct inflight_packed *s
 	if (head.num == 0 || i != head.last || d.next >= r->num || r->busy[d.next])
 		return false;
 	rec->id = d.next;
-	r->busy[rec->id] = 1;
+	r->busy[rec->id] = true;
 	r->entries[rec->id].of_id = rec->entry;
 	r->entries[rec->entry].last = head.last;
 	r->n_recovered++;
@@ -387,7 +389,7 @@ static void packed_fresh(struct vu_ring *r, struct inflight_packed *s)
 /* Forget what a load that failed half-way left in @r. */
 static void packed_unload(struct vu_ring *r, uint16_t idx, bool wrap)
 {
-	memset(r->busy, 0, r->num);
+	memset(r->busy, 0, r->num * sizeof(*r->busy));
 	r->n_recovered = r->n_slots_out = 0;
 	r->avail_idx = r->used_idx = idx;
 	r->avail_wrap = r->used_wrap = wrap;

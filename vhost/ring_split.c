@@ -82,13 +82,13 @@ static int split_table(struct vu_ring *r, struct ring_build *b, const struct rin
 	return n < 0 ? n : ring_break(r, "loop in an indirect table");
 }
 
-/* Any chain: normal descriptors, the last of which may point to an indirect table. */
-static int split_chain(struct vu_ring *r, uint16_t head, struct ring_build *b)
+/*
+ * Any chain: normal descriptors, the last of which may point to an indirect table. @d is the first
+ * one.
+ */
+static int split_chain(struct vu_ring *r, struct ring_desc d, struct ring_build *b)
 {
-	uint16_t i = head;
-
 	for (unsigned int steps = 0; steps < r->num; steps++) {
-		struct ring_desc d = split_desc_load(&r->desc[i]);
 		int err;
 
 		if (d.flags & VRING_DESC_F_INDIRECT)
@@ -96,11 +96,11 @@ static int split_chain(struct vu_ring *r, uint16_t head, struct ring_build *b)
 		err = ring_build_part(r, b, &d);
 		if (err || !(d.flags & VRING_DESC_F_NEXT))
 			return err;
-		i = d.next;
-		if (i >= r->num)
-			return ring_break(r, "descriptor %u of a ring of %u", i, r->num);
+		if (d.next >= r->num)
+			return ring_break(r, "descriptor %u of a ring of %u", d.next, r->num);
+		d = split_desc_load(&r->desc[d.next]);
 	}
-	return ring_break(r, "loop in the chain of descriptor %u", head);
+	return ring_break(r, "loop in a chain of descriptors");
 }
 
 /* Which buffers can be popped? avail->idx is only read when what was seen of it does not do. */
@@ -137,75 +137,109 @@ static int split_heads(struct vu_ring *r, uint16_t *heads, unsigned int n)
 	return 0;
 }
 
-/* Everything but the one-descriptor buffer. 0, -ENOSPC or -EPROTO. */
-static __attribute__((noinline)) int split_pop_any(struct vu_ring *r, uint16_t head,
-						   struct vu_chain *chain, struct iovec *iov,
-						   unsigned int max_iov)
-{
-	struct ring_build b = {.iov = iov, .max_iov = max_iov};
-	int err = split_chain(r, head, &b);
-
-	return err ? err : ring_build_end(r, &b, chain);
-}
-
-/* The usual buffer: one direct descriptor in the region of the last one. */
-static inline bool split_pop_simple(const struct vu_ring *r, uint16_t head, struct vu_chain *chain,
-				    struct iovec *iov)
-{
-	const struct ring_desc d = split_desc_load(&r->desc[head]);
-	uint8_t *va = ring_va(r, d.addr, d.len);
-
-	if ((d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE)) !=
-		    r->write_flag ||
-	    !va || !d.len)
-		return false;
-	iov->iov_base = va;
-	iov->iov_len = d.len;
-	chain->n_iov = 1;
-	chain->bytes = d.len;
-	chain->iov = iov;
-	return true;
-}
-
 /** ring_split_rebuild() - a recovered buffer is still in the descriptor table */
 int ring_split_rebuild(struct vu_ring *r, const struct ring_recovered *rec, struct ring_build *b)
 {
-	return split_chain(r, rec->id, b);
+	return split_chain(r, split_desc_load(&r->desc[rec->id]), b);
 }
 
-static inline void split_track_pop(struct vu_ring *r, uint16_t head, uint64_t counter)
+static inline void split_track_pop(struct inflight_desc_split *d, uint64_t counter)
 {
-	struct inflight_desc_split *d = &r->track_split->desc[head];
-
 	WRITE_ONCE(d->counter, counter);
 	WRITE_ONCE(d->inflight, 1);
 }
 
-static int split_pop_batch(struct vu_ring *r, const uint16_t *heads, unsigned int n,
-			   struct vu_chain *chains, struct iovec **iov, const struct iovec *iov_end)
+/* A buffer of any shape, whose first descriptor is @d. 0, -ENOSPC or -EPROTO. */
+static int split_pop_any(struct vu_ring *r, uint16_t head, const struct ring_desc *d,
+			 struct vu_chain *chain, struct iovec *iov, unsigned int max_iov)
 {
+	struct ring_build b = {.iov = iov, .max_iov = max_iov};
+	int err;
+
+	if (r->busy[head])
+		return ring_break(r, "descriptor %u is available twice", head);
+	err = split_chain(r, *d, &b);
+	if (!err)
+		err = ring_build_end(r, &b, chain);
+	if (err)
+		return err;
+	chain->head = (struct vu_head){.id = head, .n_slots = 1};
+	r->busy[head] = true;
+	if (r->track_split)
+		split_track_pop(&r->track_split->desc[head], r->avail_pos);
+	r->avail_pos++;
+	return 0;
+}
+
+/*
+ * Buffers of one direct descriptor in the region of the last one: nearly all there are. What the
+ * loop needs is in local variables, since its stores could otherwise change any of it as far as the
+ * compiler knows.
+ *
+ * Return: how many of @heads; @seen is the descriptor that ended it.
+ */
+static __attribute__((noinline)) unsigned int split_pop_run(struct vu_ring *r,
+							    const uint16_t *heads, unsigned int max,
+							    struct vu_chain *chain,
+							    struct iovec *iov,
+							    struct ring_desc *seen)
+{
+	const uint16_t mask = VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE;
+	const struct ring_desc_words *const desc = r->desc;
+	struct inflight_split *const track = r->track_split;
+	const struct ring_region region = r->cache;
+	const uint16_t want = r->write_flag;
+	const uint64_t counter = r->avail_pos;
+	bool *const busy = r->busy;
 	unsigned int i;
 
-	for (i = 0; i < n && *iov < iov_end; i++) {
-		uint16_t head = heads[i];
+	for (i = 0; i < max; i++) {
+		const uint16_t head = heads[i];
+		const struct ring_desc d = split_desc_load(&desc[head]);
+		uint8_t *va = ring_region_va(&region, d.addr, d.len);
 
-		if (unlikely(r->busy[head])) {
-			ring_break(r, "descriptor %u is available twice", head);
+		if (unlikely((d.flags & mask) != want || !va || !d.len || busy[head])) {
+			*seen = d;
 			break;
 		}
-		if (unlikely(!split_pop_simple(r, head, &chains[i], *iov)) &&
-		    split_pop_any(r, head, &chains[i], *iov, (unsigned int)(iov_end - *iov)))
-			break;
-		chains[i].head = (struct vu_head){.id = head, .n_slots = 1};
-		*iov += chains[i].n_iov;
-		r->busy[head] = 1;
-		if (r->track_split)
-			split_track_pop(r, head, r->avail_pos + i);
+		busy[head] = true;
+		iov[i] = (struct iovec){.iov_base = va, .iov_len = d.len};
+		chain[i] = (struct vu_chain){
+			.head = {.id = head, .n_slots = 1},
+			.n_iov = 1,
+			.bytes = d.len,
+			.iov = &iov[i],
+		};
+		if (track)
+			split_track_pop(&track->desc[head], counter + i);
 	}
 	r->avail_pos += i;
+	return i;
+}
+
+static unsigned int split_pop_batch(struct vu_ring *r, const uint16_t *heads, unsigned int n,
+				    struct vu_chain *chains, struct iovec **iov,
+				    const struct iovec *iov_end)
+{
+	unsigned int i = 0;
+
+	while (i < n && *iov < iov_end) {
+		unsigned int max = MIN(n - i, (unsigned int)(iov_end - *iov));
+		struct ring_desc seen;
+		unsigned int got = split_pop_run(r, &heads[i], max, &chains[i], *iov, &seen);
+
+		i += got;
+		*iov += got;
+		if (got == max)
+			continue;
+		if (split_pop_any(r, heads[i], &seen, &chains[i], *iov,
+				  (unsigned int)(iov_end - *iov)))
+			break;
+		*iov += chains[i++].n_iov;
+	}
 	*r->track_pos = r->avail_pos;
 	r->n_in_flight += i;
-	return (int)i;
+	return i;
 }
 
 int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
@@ -222,7 +256,7 @@ int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_
 
 		if (split_heads(r, heads, n))
 			break;
-		got = (unsigned int)split_pop_batch(r, heads, n, chains + done, &iov, iov_end);
+		got = split_pop_batch(r, heads, n, chains + done, &iov, iov_end);
 		done += got;
 		if (got < n)
 			break;
@@ -232,7 +266,7 @@ int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_
 
 void ring_split_unpop(struct vu_ring *r, struct vu_head head)
 {
-	r->busy[head.id] = 0;
+	r->busy[head.id] = false;
 	if (r->track_split)
 		WRITE_ONCE(r->track_split->desc[head.id].inflight, 0);
 	r->avail_pos--;
@@ -275,21 +309,21 @@ static void split_track_flushed(struct vu_ring *r, unsigned int n)
 
 void ring_split_flush(struct vu_ring *r)
 {
-	uint16_t mask = split_mask(r), first = r->used_idx & mask;
-	unsigned int n = r->n_pushed;
-	/* 2.7.8.2: with IN_ORDER the last buffer's entry, at the place of the first, does */
-	unsigned int i = r->one_used ? n - 1 : 0;
-	unsigned int at = first;
+	const uint16_t mask = split_mask(r), first = r->used_idx & mask;
+	const struct ring_used *const pushed = r->pushed;
+	const unsigned int n = r->n_pushed;
+	/* 2.7.9: with IN_ORDER the last buffer's entry, at the place of the first, does */
+	const unsigned int skipped = r->one_used ? n - 1 : 0;
+	ring_split_entry *const ring = r->used->ring;
+	bool *const busy = r->busy;
 
 	if (r->track_split)
 		split_track_flush(r, n);
-	for (; i < n; i++, at++) {
-		const struct ring_used *u = &r->pushed[i];
-
-		r->used->ring[at & mask] = htole64(u->id | (uint64_t)u->bytes << 32);
-	}
-	for (i = 0; i < n; i++)
-		r->busy[r->pushed[i].id] = 0;
+	for (unsigned int i = skipped; i < n; i++)
+		ring[(first + i - skipped) & mask] =
+			htole64(pushed[i].id | (uint64_t)pushed[i].bytes << 32);
+	for (unsigned int i = 0; i < n; i++)
+		busy[pushed[i].id] = false;
 	split_log_entries(r, first, n);
 	r->used_idx = (uint16_t)(r->used_idx + n);
 	r->n_unnotified += n;
