@@ -25,7 +25,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,17 +153,16 @@ static void session_end(struct vu_dev *dev, const char *why)
 
 /*
  * Has the peer gone although its connection is still open? Requests that it sent before it died
- * may wait to be read, and it may have passed us its own end of the connection (which keeps the
- * connection open after its death) through SET_BACKEND_REQ_FD.
+ * may wait to be read, and it may have passed us its own end of the connection through
+ * SET_BACKEND_REQ_FD, so that it is us who keep it open. Nothing is ever sent there: somebody else
+ * who wants to be served is reason enough to let go of it and look again.
  */
-static bool peer_is_gone(const struct vu_dev *dev)
+static bool peer_is_gone(struct vu_dev *dev)
 {
 	struct pollfd p = {.fd = dev->conn.fd};
 
-	if (poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR))
-		return true;
-	return dev->backend_fd >= 0 && dev->peer_pid > 0 && kill(dev->peer_pid, 0) &&
-	       errno == ESRCH;
+	close_fd(&dev->backend_fd);
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
 }
 
 static void on_listen(struct vu_dev *dev)

@@ -379,14 +379,20 @@ static int unblock_again(struct attack *a, uint64_t arg)
 	for (unsigned int i = 0; !err && i < 100; i++) {
 		fcntl(fd, F_SETFL, 0);
 		if (i % 10 == 0) {
+			uint64_t n;
+
 			fcntl(fd, F_SETFL, O_NONBLOCK);
+			eventfd_read(fd, &n);
 			eventfd_write(fd, ~0ull - 1);
 			fcntl(fd, F_SETFL, 0);
 		}
+		fe_ring_call_on(fe_rx(a->fe, 0));
 		attack_poke(a, 4);
 		exchange_step(&a->exchange, 4);
-		usleep(1000);
+		usleep(2000);
 	}
+	if (!err)
+		err = attack_alive(a->fe);
 	close(fd);
 	return err;
 }

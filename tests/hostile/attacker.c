@@ -181,7 +181,7 @@ int attack_works(struct attack *a)
 	if (a->wire_fd < 0)
 		return attack_alive(a->fe);
 	for (int i = 0; i < TRIES; i++) {
-		if (!exchange_run(&a->exchange, 64, 2500))
+		if (!exchange_prime(&a->exchange, 2000) && !exchange_run(&a->exchange, 64, 2500))
 			return 0;
 	}
 	return attack_fail(a, "no frames afterwards (sent %u returned %u lost %u corrupt %u) %s",

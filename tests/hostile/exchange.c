@@ -219,6 +219,22 @@ void exchange_drain(struct exchange *x, int timeout_ms)
 	memset(x->outstanding, 0, sizeof(x->outstanding));
 }
 
+int exchange_prime(struct exchange *x, int timeout_ms)
+{
+	int64_t end_ms = now_ms() + timeout_ms;
+
+	do {
+		exchange_mark(x);
+		exchange_step(x, 1);
+		exchange_drain(x, 100);
+		if (x->n_returned) {
+			exchange_mark(x);
+			return 0;
+		}
+	} while (now_ms() < end_ms);
+	return -ETIMEDOUT;
+}
+
 int exchange_run(struct exchange *x, uint64_t n, int timeout_ms)
 {
 	int64_t end_ms = now_ms() + timeout_ms;

@@ -46,6 +46,12 @@ void exchange_sleep(struct exchange *x, int timeout_ms);
 /** exchange_drain() - wait for what is on its way; what does not come back is lost */
 void exchange_drain(struct exchange *x, int timeout_ms);
 
+/**
+ * exchange_prime() - one frame at a time until one comes back: the path is up, and its switches
+ * know both addresses. Forgets what was lost before that. 0 or -ETIMEDOUT.
+ */
+int exchange_prime(struct exchange *x, int timeout_ms);
+
 /** exchange_run() - exchange @n frames; 0, or -EIO if not exactly those came back */
 int exchange_run(struct exchange *x, uint64_t n, int timeout_ms);
 

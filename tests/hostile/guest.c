@@ -245,6 +245,8 @@ static int serve(struct exchange *x)
 {
 	int64_t next_ms = 0;
 
+	if (exchange_prime(x, DRAIN_MS))
+		return -ETIMEDOUT;
 	fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
 	puts("serving");
 	fflush(stdout);
@@ -273,6 +275,8 @@ static int run(struct exchange *x, const struct options *o, int listen_fd)
 		} else if (i) {
 			err = bring_up(x->fe, o, listen_fd, true);
 		}
+		if (!err && x->wire_fd >= 0)
+			err = exchange_prime(x, o->timeout_ms);
 		if (!err)
 			err = exchange_run(x, o->frames, o->timeout_ms);
 		n_sent += x->n_sent;
