@@ -37,18 +37,21 @@ static void print_text(const json_t *result)
 {
 	const char *nic = out_str(result, "nic"), *port = out_str(result, "port");
 
-	if (*port)
+	if (*port && json_is_true(json_object_get(result, "detached")))
 		out_text("%s: port %s detached\n", nic, port);
+	else if (json_is_false(json_object_get(result, "detached")))
+		out_text("%s: there was nothing to detach\n", nic);
 	else if (json_is_true(json_object_get(result, "cleaned")))
 		out_text("%s: cleaned up after a process that was killed\n", nic);
 	else
 		out_text("%s: detached\n", nic);
 }
 
-static void print(const char *nic, const char *port, bool cleaned)
+/* @cleaned: it was not a running process that let go */
+static void print(const char *nic, const char *port, bool detached, bool cleaned)
 {
-	json_auto_t *result =
-		json_pack("{s:s,s:s*,s:b}", "nic", nic, "port", port, "cleaned", cleaned);
+	json_auto_t *result = json_pack("{s:s,s:s*,s:b,s:b}", "nic", nic, "port", port, "detached",
+					detached, "cleaned", cleaned);
 
 	out_result(result, print_text);
 }
@@ -112,7 +115,7 @@ static int detach_port(const char *nic, const char *port, struct vx_error *error
 		vx_hint(error, "vxdp detach %s cleans up what one may have left", nic);
 	}
 	if (!err)
-		print(nic, port, false);
+		print(nic, port, true, false);
 	return err;
 }
 
@@ -130,7 +133,7 @@ static int detach_all(const char *nic, struct vx_error *error)
 		return n;
 	if (!runs && !n)
 		return vx_fail(error, -ENOENT, "%s is not attached", nic);
-	print(nic, NULL, !runs);
+	print(nic, NULL, true, !runs);
 	return 0;
 }
 
@@ -144,7 +147,7 @@ static int run(const void *parsed, const struct operands *operands, struct vx_er
 		return err;
 	err = operands->n > 1 ? detach_port(nic, operands->v[1], error) : detach_all(nic, error);
 	if (err && args->if_exists && error->code == VX_NOT_FOUND) {
-		print(nic, operands->n > 1 ? operands->v[1] : NULL, false);
+		print(nic, operands->n > 1 ? operands->v[1] : NULL, false, false);
 		return 0;
 	}
 	return err;

@@ -123,6 +123,8 @@ static int ask_to_start(struct dump_source *s, const char *port, unsigned int sn
 	json_auto_t *request = json_pack("{s:s,s:s*,s:i}", "cmd", "capture_start", "port", port,
 					 "snaplen", (int)snaplen);
 
+	if (!request) /* which only takes UTF-8 */
+		return vx_fail(error, -ENOENT, "there is no port of that name");
 	return ctl_exchange(s->ctl_fd, request, send_fd, CTL_TIMEOUT_MS, error, NULL);
 }
 

@@ -3,7 +3,7 @@
 #
 # One process a NIC and the control socket to it: joining, leaving, being killed, being shouted at.
 . "$(dirname "$0")/env.sh"
-plan 72
+plan 74
 cli_begin
 before=$(nic_state 2>/dev/null)
 ctl=$DIR/run/eth0/ctl
@@ -59,7 +59,9 @@ exits 0 "detach by socket" vxdp detach eth0 "$DIR/vm3.sock"
 relative() { (cd "$DIR" && on_host "$VXDP" detach eth0 vm2.sock); }
 exits 0 "detach by a relative path" relative
 exits 3 "detach of a port that is not there" vxdp detach eth0 nosuch
-exits 0 "detach --if-exists does not mind" vxdp detach eth0 nosuch --if-exists
+exits 0 "detach --if-exists does not mind" vxdp detach eth0 nosuch --if-exists -j
+fits '.detached == false' "and says that it did nothing"
+exits 3 "detach of a name that is no UTF-8" vxdp detach eth0 $'\xff'
 is "$(ports)" "vm0 web" "the others stay"
 exits 0 "stats of one port" vxdp stats eth0 web -j
 fits '[.ports[].name] == ["web"]' "shows that one"
