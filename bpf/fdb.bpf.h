@@ -22,7 +22,11 @@ static __always_inline void learned_add(__u32 port, __s32 n)
 		__sync_fetch_and_add(count, n);
 }
 
-/* May @port teach one more address? Other CPUs may be asking too: the limit is not exact. */
+/*
+ * May @port teach one more address? Other CPUs may be asking too, and what the tool adds and
+ * removes is counted when it next looks: the limit is not exact, and the count may be below zero
+ * meanwhile.
+ */
 static __always_inline bool fdb_has_room(const struct vxdp_config *cfg, __u32 port)
 {
 	__u32 *count;
@@ -30,7 +34,7 @@ static __always_inline bool fdb_has_room(const struct vxdp_config *cfg, __u32 po
 	if (!cfg->fdb_port_max || port < VXDP_PORT_FIRST)
 		return true;
 	count = bpf_map_lookup_elem(&learned, &port);
-	return count && *count < cfg->fdb_port_max;
+	return count && (__s32)*count < (__s32)cfg->fdb_port_max;
 }
 
 static __always_inline void fdb_add(struct vxdp_config *cfg, const struct vxdp_fdb_key *key,

@@ -45,6 +45,11 @@
 
 #define XDP_PROG "vxdp_uplink_xdp"
 
+/* A new switch forgets an address after so long, as Linux bridges do, and lets no guest fill the
+ * FDB. */
+#define AGEING_NS    (300 * 1000000000ULL)
+#define FDB_PORT_MAX 4096
+
 struct vxdp_bpf {
 	struct nic_info nic;
 	struct bpf_object *object;
@@ -300,6 +305,8 @@ static int open_maps(struct vxdp_bpf *bpf, struct vx_error *error)
 		log_info("%s: the maps of a killed vxdp are taken over", bpf->nic.name);
 		forget_runtime(&bpf->pins);
 	} else {
+		bpf->pins.mapped_config->ageing_ns = AGEING_NS;
+		bpf->pins.mapped_config->fdb_port_max = FDB_PORT_MAX;
 		err = pin_maps(bpf, error);
 	}
 	return err ? err : set_up_maps(bpf, error);

@@ -87,6 +87,13 @@ static int offloads_restore(const char *name, unsigned int ifindex)
 	return n;
 }
 
+/* There is nothing to put back on a NIC that is no more. */
+static void offloads_forget(const struct nic_info *info)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(offloads); i++)
+		state_forget(info->name, info->ifindex, offloads[i].state);
+}
+
 static int promisc_open(unsigned int ifindex)
 {
 	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -159,7 +166,9 @@ void nic_close(struct nic **nic)
 {
 	if (!*nic)
 		return;
-	if (!(*nic)->gone)
+	if ((*nic)->gone)
+		offloads_forget(&(*nic)->info);
+	else
 		offloads_restore((*nic)->info.name, (*nic)->info.ifindex);
 	close_fd(&(*nic)->promisc_fd);
 	close_fd(&(*nic)->watch_fd);

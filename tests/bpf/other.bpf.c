@@ -17,4 +17,5 @@ int other_tc(struct __sk_buff *skb)
 	return -1; /* TC_ACT_UNSPEC */
 }
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license")
+= "Dual BSD/GPL";
