@@ -350,6 +350,7 @@ int vu_dev_open(const struct vu_dev_config *config, const struct vu_dev_ops *ops
 		return err;
 	dev->ops = ops;
 	dev->owner = owner;
+	vu_event_prepare();
 	err = dev_descriptors(dev);
 	if (!err)
 		err = vu_sock_open(&dev->sock, config, dev->name, dev->epoll_fd);

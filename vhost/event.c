@@ -70,13 +70,18 @@ static void prepare_once(void)
 		close_fd(&null_fd);
 }
 
-static bool prepare(void)
+void vu_event_prepare(void)
+{
+	pthread_once(&once, prepare_once);
+}
+
+static bool thread_prepare(void)
 {
 	if (context)
 		return true;
 	if (no_aio)
 		return false;
-	pthread_once(&once, prepare_once);
+	vu_event_prepare();
 	if (null_fd < 0 || syscall(SYS_io_setup, AIO_EVENTS, &context) < 0) {
 		context = 0;
 		no_aio = true;
@@ -117,7 +122,7 @@ void vu_event_signal(int fd)
 	char byte;
 	struct iocb job = {0}, *jobs[] = {&job};
 
-	if (!prepare()) {
+	if (!thread_prepare()) {
 		signal_by_write(fd);
 		return;
 	}

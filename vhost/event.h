@@ -12,6 +12,13 @@
 
 #include <stdbool.h>
 
+/**
+ * vu_event_prepare() - open what signalling needs (a descriptor of /dev/null, for good)
+ *
+ * Not needed, but then a peer's request is what makes the number of open descriptors grow by one.
+ */
+void vu_event_prepare(void);
+
 /** vu_event_check() - is @fd an eventfd? Sets O_NONBLOCK on it. Return: 0 or -errno. */
 int vu_event_check(int fd);
 
