@@ -77,8 +77,8 @@ int ask_process(const char *nic, const char *cmd, const char *port, struct vx_er
 	char path[PATH_MAX];
 	int err = rundir_path(path, sizeof(path), nic, "ctl");
 
-	*runs = false;
-	if (!request) /* which only takes UTF-8 */
+	*runs = !request;
+	if (!request) /* which only takes UTF-8, as do all ports' names */
 		return vx_fail(error, -ENOENT, "%s has no port of that name", nic);
 	if (err)
 		return vx_fail_errno(error, err, "control socket of %s", nic);
