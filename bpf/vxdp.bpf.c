@@ -286,7 +286,12 @@ static __always_inline int add_virtio_header(struct xdp_md *xdp, __u32 bytes)
 	return 0;
 }
 
-/* From the wire, first: frames for the guest that owns this receive queue go into its memory. */
+/*
+ * From the wire, first: frames for the guest that owns this receive queue go into its memory.
+ *
+ * Generic XDP runs after GRO: there, TCP comes in frames of any size, of which the direct lane
+ * takes only some, so it takes none.
+ */
 SEC("xdp.frags")
 int vxdp_uplink_xdp(struct xdp_md *xdp)
 {
@@ -305,7 +310,7 @@ int vxdp_uplink_xdp(struct xdp_md *xdp)
 	frame.bytes = bpf_xdp_get_buff_len(xdp);
 	if (frame.bytes > port->direct_frame_bytes)
 		return XDP_PASS;
-	if (port->flags & VXDP_PORT_TCP_KERNEL &&
+	if ((port->flags & VXDP_PORT_TCP_KERNEL || cfg->generic_xdp) &&
 	    is_tcp_or_unclear(proto, l3, (void *)(long)xdp->data_end))
 		return XDP_PASS;
 	if (bpf_redirect_map(&xsks, index, XDP_PASS) != XDP_REDIRECT)

@@ -60,6 +60,7 @@ struct test {
 	bool any_tcp;	    /* the port takes TCP directly too */
 	bool not_owner;	    /* the queue belongs to another port */
 	bool no_socket;	    /* no AF_XDP socket in the map */
+	bool generic;	    /* XDP runs after GRO */
 	uint32_t queue;
 };
 
@@ -80,6 +81,9 @@ static const struct test tests[] = {
 	{"IPv4 TCP", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_TCP), 0},
 	{"IPv4 TCP, and TCP is taken directly", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_TCP), 1,
 	 .any_tcp = true},
+	{"IPv4 TCP taken directly, but after GRO", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_TCP),
+	 0, .any_tcp = true, .generic = true},
+	{"IPv4 UDP after GRO", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_UDP), 1, .generic = true},
 	{"IPv4 ICMP", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_ICMP), 1},
 	{"IPv4 UDP, first fragment",
 	 TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_UDP, .fragment = MORE_FRAGMENTS), 1},
@@ -162,6 +166,7 @@ static void set_up(struct lab *lab, const struct test *t, const struct xsk *xsk)
 	lab_port_reset(lab, 0, flags);
 	lab_port_reset(lab, 1, flags);
 	vxdp_port_flags(lab->pins, LAB_PORT(0), 0, t->flags_off);
+	lab->pins->mapped_config->generic_xdp = t->generic;
 	vxdp_queue_owner_set(lab->pins, 0, LAB_PORT(t->not_owner ? 1 : 0), HEADER_BYTES);
 	if (t->no_socket)
 		vxdp_xsk_clear(lab->pins, 0);
