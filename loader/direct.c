@@ -40,7 +40,7 @@
 #define ZEROCOPY_HEADROOM 256
 #define BUSY_TRIES_MAX	  100
 #define QUEUE_FREE_MS	  1000
-#define TX_DRAIN_TRIES	  50
+#define TX_DRAIN_TRIES	  10
 #define TX_DRAIN_PAUSE_NS (1000 * 1000)
 /* sizeof(struct xdp_buff_xsk) plus the unaligned bookkeeping, for each chunk and queue. */
 #define KERNEL_BYTES_A_CHUNK 144

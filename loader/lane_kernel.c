@@ -30,6 +30,7 @@
 /* Buffers looked at for one frame; those of a Linux guest are at least 1536 bytes. */
 #define RX_CHAINS_MAX 192
 #define TCP_HDR_MIN   20
+#define UIO_PARTS_MAX 1024 /* of one readv() or writev() (UIO_MAXIOV) */
 
 /* Copy @bytes to @offset bytes into a scattered buffer. */
 static void iov_write(const struct iovec *iov, unsigned int n, size_t offset, const void *from,
@@ -125,23 +126,32 @@ void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct vu_cha
 		n++;
 	}
 	packets = chain_wire_packets(hdr, chain->iov, chain->n_iov, p->hdr_bytes, bytes);
-	/* UIO_MAXIOV is 1024 parts: only a chain made to annoy is longer. */
-	if (n > VU_CHAIN_IOV_MAX || writev(p->tx_tap_fd, iov, (int)n) < 0)
+	/* Only a chain made to annoy has more parts. */
+	if (n > UIO_PARTS_MAX || writev(p->tx_tap_fd, iov, (int)n) < 0)
 		count(&p->stats.drops[VXDP_DROP_TX_TAP], packets, bytes);
 	else
 		count(&p->stats.tx_kernel, packets, bytes);
 }
 
 /* Chains needed for @bytes, 0 if the window's @n chains are too few. */
-static unsigned int chains_for(const struct window *w, unsigned int n, size_t bytes, size_t *room)
+static unsigned int chains_for(const struct window *w, unsigned int n, size_t bytes)
 {
-	*room = 0;
+	size_t room = 0;
+
 	for (unsigned int i = 0; i < n; i++) {
-		*room += w->chain[w->head + i].bytes;
-		if (*room >= bytes)
+		room += w->chain[w->head + i].bytes;
+		if (room >= bytes)
 			return i + 1;
 	}
 	return 0;
+}
+
+/* Parts of the window's first @chains chains, which lie side by side. */
+static unsigned int parts_of(const struct window *w, unsigned int chains)
+{
+	const struct vu_chain *first = &w->chain[w->head], *last = first + chains - 1;
+
+	return (unsigned int)(last->iov - first->iov) + last->n_iov;
 }
 
 /* The first @bytes of the window's buffers were written: give them to the guest. */
@@ -179,15 +189,14 @@ static void window_push(struct pair *p, uint32_t bytes)
 }
 
 /* How many chains a frame of @bytes (header included) takes now; 0: not enough, or unusable. */
-static unsigned int window_room(struct pair *p, uint32_t bytes, size_t *room)
+static unsigned int window_room(struct pair *p, uint32_t bytes)
 {
 	int n = window_fill(&p->window, p->rx, 1);
 
-	*room = 0;
 	if (n <= 0)
 		return 0;
 	if (!p->mergeable)
-		return chains_for(&p->window, 1, bytes, room);
+		return chains_for(&p->window, 1, bytes);
 	if (window_first(&p->window)->bytes < p->hdr_bytes)
 		return 0;
 	for (unsigned int want = 4; want <= RX_CHAINS_MAX; want *= 2) {
@@ -196,29 +205,27 @@ static unsigned int window_room(struct pair *p, uint32_t bytes, size_t *room)
 		n = window_fill(&p->window, p->rx, MIN(want, RX_CHAINS_MAX));
 		if (n <= 0)
 			return 0;
-		chains = chains_for(&p->window, (unsigned int)n, bytes, room);
+		chains = chains_for(&p->window, (unsigned int)n, bytes);
 		if (chains || (unsigned int)n < MIN(want, RX_CHAINS_MAX))
 			return chains;
 	}
 	n = window_fill(&p->window, p->rx, RX_CHAINS_MAX);
-	return n > 0 ? chains_for(&p->window, (unsigned int)n, bytes, room) : 0;
+	return n > 0 ? chains_for(&p->window, (unsigned int)n, bytes) : 0;
 }
 
 bool deliver_copy(struct pair *p, const struct vu_net_hdr *hdr, const uint8_t *frame,
 		  uint32_t bytes)
 {
-	size_t room;
-	unsigned int chains = window_room(p, p->hdr_bytes + bytes, &room);
-	struct vu_chain *first, *last;
+	unsigned int chains = window_room(p, p->hdr_bytes + bytes);
+	struct iovec *iov;
 	unsigned int parts;
 
 	if (!chains)
 		return false;
-	first = window_first(&p->window);
-	last = first + chains - 1;
-	parts = (unsigned int)(last->iov - first->iov) + last->n_iov;
-	iov_write(first->iov, parts, 0, hdr, p->hdr_bytes);
-	iov_write(first->iov, parts, p->hdr_bytes, frame, bytes);
+	iov = window_first(&p->window)->iov;
+	parts = parts_of(&p->window, chains);
+	iov_write(iov, parts, 0, hdr, p->hdr_bytes);
+	iov_write(iov, parts, p->hdr_bytes, frame, bytes);
 	window_push(p, p->hdr_bytes + bytes);
 	return true;
 }
@@ -239,6 +246,9 @@ static bool held_try(struct pair *p, uint64_t now_ns)
 	if (deliver_copy(p, &hdr, p->held + p->hdr_bytes, bytes)) {
 		count(&p->stats.rx_kernel, packets, bytes);
 		count(&p->stats.rx_bounced, packets, bytes);
+	} else if (window_chains(&p->window) >= RX_CHAINS_MAX) {
+		/* Buffers of next to nothing: waiting for more of them does not help. */
+		count(&p->stats.drops[VXDP_DROP_RX_BIG], packets, bytes);
 	} else if (now_ns - p->held_since_ns >= HELD_MAX_NS) {
 		count(&p->stats.drops[VXDP_DROP_RX_NO_BUFFER], packets, bytes);
 	} else {
@@ -252,9 +262,9 @@ static ssize_t tap_read(struct pair *p, const struct iovec *iov, unsigned int n)
 {
 	ssize_t bytes = readv(p->tap_fd, iov, (int)n);
 
-	if (bytes < 0 && errno == EAGAIN)
+	if (bytes < 0)
 		p->tap_readable = false;
-	/* EFAULT: the guest's memory is gone. The frame is lost; the main thread is told. */
+	/* EFAULT: the guest's memory is gone, and with it the frame. EIO: so is the tap. */
 	if (bytes < 0 && errno != EAGAIN)
 		count(&p->stats.drops[VXDP_DROP_RX_STOP], 1, 0);
 	return bytes;
@@ -263,24 +273,23 @@ static ssize_t tap_read(struct pair *p, const struct iovec *iov, unsigned int n)
 /* One frame into buffers that hold the longest there can be. */
 static bool rx_straight(struct pair *p, unsigned int chains)
 {
-	struct vu_chain *first = window_first(&p->window);
-	struct vu_chain *last = first + chains - 1;
-	unsigned int parts = (unsigned int)(last->iov - first->iov) + last->n_iov;
+	struct iovec *iov = window_first(&p->window)->iov;
+	unsigned int parts = parts_of(&p->window, chains);
 	struct vu_net_hdr hdr = {};
-	ssize_t bytes = tap_read(p, first->iov, parts);
+	ssize_t bytes = tap_read(p, iov, parts);
 	uint32_t frame_bytes;
 
 	if (bytes <= p->hdr_bytes)
 		return false;
 	frame_bytes = (uint32_t)bytes - p->hdr_bytes;
-	iov_read(first->iov, parts, 0, &hdr, p->hdr_bytes);
+	iov_read(iov, parts, 0, &hdr, p->hdr_bytes);
 	/* "MUST NOT deliver packets larger than mtu" (virtio 1.2, 5.1.4.1) */
 	if (hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE && frame_bytes > p->frame_bytes_max) {
 		count(&p->stats.drops[VXDP_DROP_RX_BIG], 1, frame_bytes);
 		return true;
 	}
-	count(&p->stats.rx_kernel,
-	      chain_wire_packets(&hdr, first->iov, parts, p->hdr_bytes, frame_bytes), frame_bytes);
+	count(&p->stats.rx_kernel, chain_wire_packets(&hdr, iov, parts, p->hdr_bytes, frame_bytes),
+	      frame_bytes);
 	window_push(p, (uint32_t)bytes);
 	return true;
 }
@@ -295,7 +304,7 @@ static bool rx_one_buffer(struct pair *p)
 
 	memcpy(iov, c->iov, c->n_iov * sizeof(iov[0]));
 	iov[c->n_iov] = (struct iovec){p->held, GSO_FRAME_MAX + VNET_HDR_MAX};
-	bytes = tap_read(p, iov, MIN(c->n_iov + 1u, (unsigned int)VU_CHAIN_IOV_MAX));
+	bytes = tap_read(p, iov, MIN(c->n_iov + 1u, (unsigned int)UIO_PARTS_MAX));
 	if (bytes <= p->hdr_bytes)
 		return false;
 	iov_read(iov, c->n_iov + 1u, 0, &hdr, p->hdr_bytes);
@@ -338,8 +347,7 @@ unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns)
 		done++;
 	}
 	while (p->tap_readable && done < budget) {
-		size_t room;
-		unsigned int chains = window_room(p, longest, &room);
+		unsigned int chains = window_room(p, longest);
 		bool moved;
 
 		if (!window_chains(&p->window)) {
@@ -348,7 +356,7 @@ unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns)
 		}
 		if (!p->mergeable)
 			moved = rx_one_buffer(p);
-		else if (chains)
+		else if (chains && parts_of(&p->window, chains) <= UIO_PARTS_MAX)
 			moved = rx_straight(p, chains);
 		else
 			moved = rx_held(p, now_ns);
