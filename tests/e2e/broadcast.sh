@@ -5,7 +5,7 @@
 LAB_TIMEOUT=150
 . "$(dirname "$0")/../lib/lab.sh"
 
-plan 19
+plan 21
 N=200
 
 recv() { echo "udp-recv --bind 0.0.0.0 --port $1 --expect $N --idle 1.5 --timeout 20 --background $2"; }
@@ -48,8 +48,12 @@ done
 # An address nobody has: a frame to it goes to the guest once, and does not come back to the wire.
 vm_up vm0 || bail "no guest"
 on_wire ip neigh replace 10.77.0.99 lladdr 52:54:00:77:00:99 dev wire0
-rx_before=$(on_wire cat /sys/class/net/wire0/statistics/rx_packets)
+rx_before=$(net_counter wire wire0 rx packets)
+guest_before=$(guest_run vm0 "cat /sys/class/net/eth0/statistics/rx_packets")
 on_wire "$TRAFFIC" udp-send --to 10.77.0.99 --port 7304 --count $N --rate 500 >/dev/null
 sleep 1
-rx_after=$(on_wire cat /sys/class/net/wire0/statistics/rx_packets)
-cmp_ok $((rx_after - rx_before)) '<' 20 "frames to an unknown address do not come back to the wire"
+rx_after=$(net_counter wire wire0 rx packets)
+guest_after=$(guest_run vm0 "cat /sys/class/net/eth0/statistics/rx_packets")
+cmp_ok $((guest_after - guest_before)) ">=" $N "frames to an unknown address come to the guest"
+cmp_ok "$rx_before" ">" 0 "(the counter of the wire counts)"
+cmp_ok $((rx_after - rx_before)) "<" 20 "and do not come back to the wire"

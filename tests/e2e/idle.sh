@@ -6,7 +6,7 @@
 LAB_TIMEOUT=150
 . "$(dirname "$0")/../lib/lab.sh"
 
-plan 4
+plan 6
 
 # Processor time of vxdp in SECONDS, in percent of a core.
 cpu_percent() {
@@ -26,7 +26,10 @@ cmp_ok "$(cpu_percent 5)" '<' 1 "a port without a guest"
 vxdp_stop
 for lane in kernel direct; do
 	vm_up vm0 lane=$lane || bail "$lane lane: no guest"
-	pings $GUEST_IP 5
+	exec_wire ping -f -s 1400 -w 4 -q $GUEST_IP >/dev/null &
+	sleep 0.5
+	cmp_ok "$(cpu_percent 3)" ">" 0 "(traffic in the $lane lane is seen to cost something)"
+	wait $!
 	sleep 4
 	cmp_ok "$(cpu_percent 10)" '<' 1 "an idle guest in the $lane lane"
 	[ $lane = kernel ] || check "and it is awake at once" pings $GUEST_IP 3

@@ -27,11 +27,29 @@ sizes() {
 	every_size "$text, IPv6" host $GUEST_IP6 8 $((top - 48))
 }
 
+# Frames of the wire that took each lane: direct (or its bounce buffers), and kernel.
+lane_counts() {
+	echo "$(stat_sum vm0 ".queues[].rx | (.direct, .bounced) | .packets") $(stat_sum vm0 ".queues[].rx.kernel.packets")"
+}
+
+# 2900 sizes came from the wire; those of the host always take the kernel lane.
+proves_lane() {
+	local direct=$((${2% *} - ${1% *})) kernel=$((${2#* } - ${1#* }))
+	diag "$lane lane: $direct frames by AF_XDP, $kernel by the tap"
+	if [ "$lane" = direct ]; then
+		cmp_ok $direct ">=" 2900 "direct lane: every frame from the wire took it"
+	else
+		is $direct 0 "kernel lane: no frame took another"
+	fi
+}
+
 lab_begin
 for lane in kernel direct; do
 	vm_up vm0 lane=$lane || bail "$lane lane: no guest"
 	is "$(vxdp -j status eth0 | json .ports[0].lane)" $lane "lane is $lane"
+	counted=$(lane_counts)
 	sizes "$lane lane" 1500
+	proves_lane "$counted" "$(lane_counts)"
 	guest_stop vm0
 	vxdp_stop
 done

@@ -134,7 +134,7 @@ guest_end() {
 	local pid=${GUEST_PID[$1]:-}
 	[ -n "$pid" ] || return 0
 	kill -"$2" "$pid" 2>/dev/null
-	ended "$pid" || kill -KILL "$pid" 2>/dev/null
+	ended "$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
 	unset "GUEST_PID[$1]"
 	return 0

@@ -106,7 +106,7 @@ vxdp_signal() {
 	local pid=$VXDP_PID status
 	[ -n "$pid" ] || return 0
 	kill -"$1" "$pid" 2>/dev/null
-	ended "$pid" || return 124
+	ended "$pid" 2>/dev/null || return 124
 	wait "$pid" 2>/dev/null
 	status=$?
 	VXDP_PID=

@@ -81,3 +81,6 @@ nic_state() {
 	on_host ip -o link show 2>/dev/null | sed 's/^[0-9]*: //; s/[@:].*//' | sort
 	on_host sysctl net.core.bpf_jit_enable net.ipv4.conf.eth0.forwarding 2>/dev/null
 }
+
+# net_counter host|wire DEV rx|tx packets|bytes|dropped. Not from /sys: that is of another namespace.
+net_counter() { "on_$1" ip -s -j link show dev "$2" | jq -e ".[0].stats64.$3.$4"; }
