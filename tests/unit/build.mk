@@ -20,7 +20,7 @@ $(B)/tests/lib/log_stub.o: tests/lib/log_stub.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(patsubst %.c,$(B)/%,$(UNIT_RING)): $(patsubst %.c,$(B)/%.o,$(UNIT_HELPERS))
-$(patsubst %.c,$(B)/%,$(filter-out $(UNIT_RING),$(UNIT_SOURCES))): $(B)/tests/unit/peer.o
+$(patsubst %.c,$(B)/%,$(filter-out $(UNIT_RING),$(UNIT_SOURCES))): $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/peer*.c))
 
 $(UNIT_TESTS): $(B)/%: $(B)/%.o $(B)/tests/lib/log_stub.o $(B)/libvhost.a
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libvhost.a -lcmocka -lpthread

@@ -122,4 +122,23 @@ unsigned int peer_fds(void);
 void peer_make_available(struct peer *p, unsigned int index, uint64_t gpa, uint32_t bytes,
 			 bool writable);
 
+/** peer_event_count() - what an eventfd has counted since it was last asked */
+uint64_t peer_event_count(int fd);
+
+/** peer_serve_one() - take the one buffer there is, hand it back with @written bytes in it */
+void peer_serve_one(struct vu_ring *r, uint32_t written);
+
+/** peer_get_base() - GET_VRING_BASE */
+uint32_t peer_get_base(struct peer *p, unsigned int index);
+
+/** peer_region() - ADD_MEM_REG or REM_MEM_REG of a part of the memory; @fd -1: none */
+int peer_region(struct peer *p, uint32_t request, uint64_t at, uint64_t bytes, int fd);
+
+/** peer_check_closed() - the connection was closed, and one line with @line says so; connect anew
+ */
+void peer_check_closed(struct peer *p, const char *line);
+
+/** peer_check_served() - a well-behaved front end is served */
+void peer_check_served(struct peer *p);
+
 #endif /* TESTS_UNIT_PEER_H */
