@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # make                 build/vxdp
-# make check           fast tests, then the ones with guests and peers (scripts/check does the lot)
+# make check           all tests: check-fast needs no guest, check-lab boots guests and runs peers
 # make demo            the two-minute tour with a real guest
 # make install         PREFIX=/usr/local DESTDIR=
 # make lint            formatter, linters, include rules
@@ -51,7 +51,7 @@ endif
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all check check-lab demo install uninstall lint format fuzz clean tests
+.PHONY: all check check-fast check-lab demo install uninstall lint format fuzz clean tests
 .DEFAULT_GOAL := all
 
 VHOST_OBJS  := $(patsubst %.c,$(B)/%.o,$(wildcard vhost/*.c))
@@ -83,8 +83,14 @@ TESTS :=
 include $(sort $(wildcard tests/*/build.mk))
 tests: $(TESTS)
 
-check: all
+check: all tests
 	$(Q)./scripts/check --built
+
+check-fast: all tests
+	$(Q)./scripts/check --built --fast
+
+check-lab: all tests
+	$(Q)./scripts/check --built --lab
 
 demo: all
 	$(Q)./scripts/demo --built
