@@ -84,7 +84,9 @@ static unsigned int addresses_of(struct lab *lab, uint32_t port)
 
 static void test_limit(struct lab *lab)
 {
+	const struct packet_spec moved = {.dst = STATION, .src = {0x52, 0x54, 0, 1, 0, 0}};
 	struct vxdp_config *config = lab->pins->mapped_config;
+	unsigned int arrived[LAB_ENDS];
 
 	known_addresses(lab);
 	vxdp_fdb_age(lab->pins);
@@ -92,6 +94,10 @@ static void test_limit(struct lab *lab)
 	send_from_many(lab, 0, 8);
 	tap_is(addresses_of(lab, LAB_PORT(0)), 4, "limit: a port teaches no more than allowed");
 	tap_is(addresses_of(lab, LAB_PORT(1)), 1, "limit: another port's addresses stay");
+	lab_send(lab, LAB_TAP1, &moved, 1, arrived);
+	send_from_many(lab, 7, 1);
+	tap_ok(addresses_of(lab, LAB_PORT(0)) == 4 && addresses_of(lab, LAB_PORT(1)) == 2,
+	       "limit: an address that moves away makes room for another");
 	vxdp_fdb_flush(lab->pins, LAB_PORT(0), false);
 	send_from_many(lab, 0, 8);
 	tap_is(addresses_of(lab, LAB_PORT(0)), 0, "limit: still held against the old count");
@@ -528,7 +534,7 @@ int main(int argc, char **argv)
 {
 	struct lab lab;
 
-	tap_plan(62);
+	tap_plan(63);
 	lab_open(&lab, VXDP_XDP_NATIVE);
 	test_limit(&lab);
 	test_refresh(&lab);

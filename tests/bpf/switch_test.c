@@ -111,6 +111,10 @@ static const struct test tests[] = {
 	 VXDP_TO_PORT, T1, VXDP_PORT_UPLINK},
 	{"wire with the host's address is not learnt", LAB_AT_WIRE, GUEST1, HOST, VXDP_TO_PORT, T1,
 	 NOT_LEARNT},
+	{"wire with a group's source is not learnt", LAB_AT_WIRE, GUEST1, MULTICAST, VXDP_TO_PORT,
+	 T1, NOT_LEARNT},
+	{"wire with no source is not learnt", LAB_AT_WIRE, GUEST1, NOBODY, VXDP_TO_PORT, T1,
+	 NOT_LEARNT},
 	{"wire to guest, another VLAN is another address", LAB_AT_WIRE, GUEST0, STATION0,
 	 VXDP_FLOODED, T0 | T1 | T2 | HOST_STACK, VXDP_PORT_UPLINK, .vlan = 7},
 	/* from the host */
