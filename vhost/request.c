@@ -29,17 +29,17 @@ int vu_refuse(struct vu_dev *dev, int error, const char *fmt, ...)
 }
 
 struct request {
-	uint32_t id;
 	const char *name;
 	int (*handle)(struct vu_dev *dev, struct vu_msg *msg);
-	uint32_t payload_min, payload_max;
-	unsigned int fds_min, fds_max;
 	uint64_t needs; /* protocol features */
+	uint32_t id;
+	uint32_t payload_min, payload_max;
+	uint32_t fds_min, fds_max;
 	enum vu_reply reply;
 };
 
 #define REQUEST(id, name, lower, min, max, fds_min, fds_max, needs, reply)                         \
-	{id, #name, vu_handle_##lower, min, max, fds_min, fds_max, needs, VU_REPLY_##reply},
+	{#name, vu_handle_##lower, needs, id, min, max, fds_min, fds_max, VU_REPLY_##reply},
 
 static const struct request requests[] = {VU_REQUESTS(REQUEST)};
 
