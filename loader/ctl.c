@@ -53,10 +53,14 @@ struct ctl_server {
 
 static void unlink_client(struct ctl_client *c)
 {
-	struct ctl_server *s = c->server;
-
-	*(c->prev ? &c->prev->next : &s->first) = c->next;
-	*(c->next ? &c->next->prev : &s->last) = c->prev;
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		c->server->first = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	else
+		c->server->last = c->prev;
 }
 
 static void push_client(struct ctl_client *c)
@@ -65,7 +69,10 @@ static void push_client(struct ctl_client *c)
 
 	c->prev = NULL;
 	c->next = s->first;
-	*(s->first ? &s->first->prev : &s->last) = c;
+	if (s->first)
+		s->first->prev = c;
+	else
+		s->last = c;
 	s->first = c;
 }
 

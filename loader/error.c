@@ -109,7 +109,7 @@ static json_t *json_text(const char *text)
 
 	if (value)
 		return value;
-	for (i = 0; text[i] && i < sizeof(plain) - 1; i++)
+	for (i = 0; i < sizeof(plain) - 1 && text[i]; i++)
 		plain[i] = text[i] & 0x80 ? '?' : text[i];
 	plain[i] = '\0';
 	return json_string(plain);
