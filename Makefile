@@ -35,7 +35,9 @@ WARNINGS  := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-protot
              -Wpointer-arith -Wwrite-strings -Wvla -Wno-unused-parameter
 BASE      := -std=gnu11 -D_GNU_SOURCE -DVXDP_VERSION='"$(VERSION)"' -Iinclude -I. -I$(B) -MMD -MP
 comma     := ,
-SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN)$(if $(filter address,$(SAN)),$(comma)undefined) -fno-omit-frame-pointer)
+SAN_FLAGS := $(if $(SAN),-fsanitize=$(SAN)$(if $(filter address,$(SAN)),$(comma)undefined)  -fno-omit-frame-pointer)
+# gcc says that ThreadSanitizer does not know fences, which the rings need (ring.c).
+SAN_FLAGS += $(if $(filter thread,$(SAN)),-Wno-tsan -Wno-unknown-warning-option)
 ALL_CFLAGS := $(BASE) $(WARNINGS) $(SAN_FLAGS) $(CFLAGS)
 
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Werror -Iinclude -I. \

@@ -42,6 +42,8 @@
 #define QUEUE_FREE_MS	  1000
 #define TX_DRAIN_TRIES	  10
 #define TX_DRAIN_PAUSE_NS (1000 * 1000)
+#define PAGE_BYTES	  4096
+#define STAT_BLOCK_BYTES  512 /* of st_blocks, whatever the file system (stat(2)) */
 /* sizeof(struct xdp_buff_xsk) plus the unaligned bookkeeping, for each chunk and queue. */
 #define KERNEL_BYTES_A_CHUNK 144
 
@@ -298,12 +300,56 @@ void direct_close(struct port *port)
 
 /* ---- Deciding ---- */
 
+static uint64_t memory_available(void)
+{
+	_cleanup_free_ char *line = NULL;
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long long kib = 0;
+	size_t size = 0;
+
+	while (f && getline(&line, &size, f) > 0)
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib * 1024;
+}
+
+/*
+ * Pinning makes every page of the guest's files real, also those the guest never touched, and
+ * files can be made as long as one likes: no more than half of what the machine has left.
+ */
+static bool memory_affordable(struct port *port, const struct vu_mem *mem)
+{
+	uint64_t needed = 0, available = memory_available();
+
+	for (unsigned int i = 0; i < mem->n_regions; i++) {
+		const struct vu_region *r = &mem->region[i];
+		struct stat st = {};
+
+		/* Huge pages were set aside beforehand. */
+		if (r->page_bytes > PAGE_BYTES || fstat(r->fd, &st))
+			continue;
+		needed += r->bytes - MIN(r->bytes, (uint64_t)st.st_blocks * STAT_BLOCK_BYTES);
+	}
+	needed += mem->bytes / COPY_CHUNK_BYTES * KERNEL_BYTES_A_CHUNK;
+	if (needed <= available / 2)
+		return true;
+	snprintf(port->direct.reason, sizeof(port->direct.reason),
+		 "pinning the guest's memory takes %llu MiB more, and the machine has %llu left",
+		 (unsigned long long)needed >> 20, (unsigned long long)available >> 20);
+	return false;
+}
+
 /* May this port have the lane at all? If not, says why. */
 static bool eligible(struct port *port)
 {
 	struct direct *d = &port->direct;
 	uint32_t frame_bytes = port->mtu + ETHERNET_OVERHEAD;
 	uint32_t longest = COPY_CHUNK_BYTES - XSK_PACKET_HEADROOM;
+	struct vu_dev_info info;
+
+	vu_dev_info(port->dev, &info);
 
 	if (port->lane == LANE_KERNEL) {
 		reason(port, "asked for with --lane kernel");
@@ -319,7 +365,8 @@ static bool eligible(struct port *port)
 	} else if (port->sw->need_zerocopy && !port->sw->dedicated) {
 		reason(port, "zero copy needs the NIC to be this guest's alone: --dedicated");
 	} else {
-		return true;
+		/* Once it is pinned it is paid for. */
+		return d->n_sockets || (info.mem && memory_affordable(port, info.mem));
 	}
 	return false;
 }
