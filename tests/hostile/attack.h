@@ -60,6 +60,7 @@ struct attack {
 	struct fe *fe; /* this step's */
 	struct exchange exchange;
 	unsigned int n_steps, n_failed, n_refused;
+	uint64_t n_transmitted;
 	char note[200]; /* what a step has to say about its failure */
 };
 

@@ -285,6 +285,7 @@ static int all_queues(struct attack *a, uint64_t arg)
 	fe->config.pairs = pairs;
 	fe->config.rx_num = fe->config.tx_num = 16;
 	fe->n_rings = 2 * pairs;
+	a->exchange.window = 4; /* there are 16 buffers in each */
 	err = attack_connect(a, AT_RUNNING);
 	return err ? err : attack_works(a);
 }

@@ -339,8 +339,8 @@ static const struct step c14[] = {
 	{"an unused region removed under traffic", remove_used, 1, AT_RUNNING, WANT_WORKS, 0},
 	{"a table without the rings' region", table_without_rings, 0, AT_RUNNING, WANT_ANY, 0},
 	{"an unknown region removed", remove_unknown, 0, AT_MEMORY, WANT_REFUSE, 0},
-	{"a region added twice, as front ends do for each queue pair", add_twice, 0, AT_MEMORY, WANT_OK,
-	 0},
+	{"a region added twice, as front ends do for each queue pair", add_twice, 0, AT_MEMORY,
+	 WANT_OK, 0},
 	{"more regions than slots", add_too_many, 0, AT_MEMORY, WANT_REFUSE, 0},
 };
 

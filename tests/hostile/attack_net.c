@@ -67,8 +67,11 @@ static int tx_bytes(struct attack *a, uint64_t arg)
 	int err = 0;
 
 	fill_frame(a, bytes);
-	for (unsigned int i = 0; !err && i < 8; i++)
+	for (unsigned int i = 0; !err && i < 8; i++) {
 		err = send_pieces(a, bytes, piece, i % 2 ? FE_ADD_INDIRECT : 0);
+		if (err == -ENOSPC)
+			err = wait_sent(a);
+	}
 	return err ? err : wait_sent(a);
 }
 

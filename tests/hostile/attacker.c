@@ -6,7 +6,8 @@
  *   attacker --list
  *
  * CASE is C1..C25 (messages) or R1..R20 (rings). Prints "# CASE step: what came of it" for each
- * step, and "refused=N" at the end. Exit status 0 if every step had the outcome it must have.
+ * step, and at the end how many were refused and for how many frames the guest got its buffer back.
+ * Exit status 0 if every step had the outcome it must have.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -169,7 +170,7 @@ bool attack_broken(struct attack *a, int timeout_ms)
 		for (unsigned int i = 0; i < fe->n_rings; i++)
 			if (fe->ring[i].fe && fe_ring_error(&fe->ring[i]))
 				return true;
-		if (fe->sock < 0 || fe_sock_wait_closed(fe, 20))
+		if (fe->sock < 0 || fe_sock_wait_closed(fe, timeout_ms ? 20 : 0))
 			return true;
 		if (waited_ms >= timeout_ms)
 			return false;
@@ -233,6 +234,27 @@ static const char *result_name(int result)
 	}
 }
 
+/* Nothing that was sent is kept for ever. */
+static bool all_given_back(struct attack *a)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < 400; i++) {
+		n = 0;
+		for (unsigned int pair = 0; pair < a->fe->n_rings / 2; pair++) {
+			if (!fe_tx(a->fe, pair)->fe)
+				continue;
+			fe_net_reclaim(a->fe, pair);
+			n += fe_ring_in_flight(fe_tx(a->fe, pair));
+		}
+		if (!n)
+			return true;
+		usleep(5000);
+	}
+	attack_fail(a, "%u transmit buffers were never given back", n);
+	return false;
+}
+
 /* Did the step come out as it must? Says what did in *what. */
 static bool judge(struct attack *a, const struct step *step, int result, const char **what)
 {
@@ -250,7 +272,7 @@ static bool judge(struct attack *a, const struct step *step, int result, const c
 		return !strcmp(*what, "hung up");
 	case WANT_OK:
 		return !result && !attack_alive(a->fe) &&
-		       (step->stage != AT_RUNNING || !attack_works(a));
+		       (step->stage != AT_RUNNING || !attack_works(a)) && all_given_back(a);
 	case WANT_BROKEN:
 		if (result && result != -EPIPE && result != -EREMOTEIO)
 			return false;
@@ -258,7 +280,7 @@ static bool judge(struct attack *a, const struct step *step, int result, const c
 			*what = "ring given up";
 		return strcmp(*what, "accepted");
 	case WANT_WORKS:
-		return !result && !attack_works(a);
+		return !result && !attack_works(a) && all_given_back(a);
 	case WANT_ANY:
 		return result != -ETIMEDOUT && attack_alive(a->fe) != -ETIMEDOUT;
 	}
@@ -289,6 +311,8 @@ static bool run_step(struct attack *a, const char *id, const struct step *step)
 		       good ? "" : "  <-- WRONG");
 	}
 	fflush(stdout);
+	for (unsigned int i = 1; i < a->fe->n_rings; i += 2)
+		a->n_transmitted += a->fe->ring[i].n_used;
 	fe_close(&a->fe);
 	return good;
 }
@@ -307,7 +331,8 @@ static int run_case(struct attack *a, const char *id)
 	}
 	if (!a->n_steps)
 		fprintf(stderr, "attacker: no case '%s'\n", id);
-	printf("steps=%u failed=%u refused=%u\n", a->n_steps, a->n_failed, a->n_refused);
+	printf("steps=%u failed=%u refused=%u tx=%llu\n", a->n_steps, a->n_failed, a->n_refused,
+	       (unsigned long long)a->n_transmitted);
 	return a->n_steps && !a->n_failed ? 0 : 1;
 }
 

@@ -328,6 +328,9 @@ enum fe_layout {
 /** fe_net_start() - everything: negotiate, memory, rings, receive buffers, enable */
 int fe_net_start(struct fe *fe);
 
+/** fe_net_rings_open() - lay out rings and buffers in guest memory, where that was not done yet */
+int fe_net_rings_open(struct fe *fe);
+
 /** fe_net_rings_start() / fe_net_rings_stop() - start, or stop with GET_VRING_BASE, all rings */
 int fe_net_rings_start(struct fe *fe);
 int fe_net_rings_stop(struct fe *fe);

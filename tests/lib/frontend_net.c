@@ -29,7 +29,7 @@ static int pool_open(struct fe_ring *q, unsigned int n, uint32_t buffer_bytes)
 	return 0;
 }
 
-static int rings_open(struct fe *fe)
+int fe_net_rings_open(struct fe *fe)
 {
 	const struct fe_config *c = &fe->config;
 	int err = 0;
@@ -121,7 +121,7 @@ int fe_net_start(struct fe *fe)
 	if (!err)
 		err = fe_dev_mem_table(fe);
 	if (!err)
-		err = rings_open(fe);
+		err = fe_net_rings_open(fe);
 	if (!err)
 		err = fe_net_rings_start(fe);
 	return err;

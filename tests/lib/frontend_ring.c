@@ -50,6 +50,7 @@ void fe_ring_reset(struct fe_ring *q)
 	q->avail_wrap = q->used_wrap = true;
 	q->n_since_kick = 0;
 	q->held = q->in_batch = false;
+	q->n_added = q->n_used; /* the device forgot the others */
 	q->free_head = q->order_head = q->order_tail = 0;
 	q->free_tail = q->num;
 	q->n_free_desc = q->num;
