@@ -13,7 +13,16 @@ static const char *const directions[] = {"rx", "tx"};
 struct text {
 	bool per_second, drops_only;
 	unsigned int n_printed;
+	const char *port; /* to be named above its first line; NULL: it was */
 };
+
+static void name_port(struct text *t)
+{
+	if (t->port)
+		out_text("  %s\n", t->port);
+	t->port = NULL;
+	t->n_printed++;
+}
 
 static void print_counter(struct text *t, const char *where, const char *name,
 			  const json_t *counter, const char *meaning)
@@ -23,9 +32,9 @@ static void print_counter(struct text *t, const char *where, const char *name,
 
 	if (!packets)
 		return;
-	out_text("    %-12s %-20s %12llu packets%s %15llu bytes%s  %s\n", where, name, packets,
-		 rate, out_uint(counter, "bytes"), rate, meaning);
-	t->n_printed++;
+	name_port(t);
+	out_text("    %-12s %-20s %12llu packets%s %15llu bytes%s%s%s\n", where, name, packets,
+		 rate, out_uint(counter, "bytes"), rate, *meaning ? "  " : "", meaning);
 }
 
 /* An object of counters by verdict. */
@@ -58,6 +67,12 @@ static void print_lanes(struct text *t, const char *where, const json_t *lanes)
 	}
 }
 
+/* Of the socket's counters: those of frames, or descriptors, that were lost. */
+static bool is_xsk_drop(const char *name)
+{
+	return !strstr(name, "_empty_descs");
+}
+
 static void print_xsk(struct text *t, const char *where, const json_t *counters)
 {
 	const json_t *value;
@@ -65,11 +80,11 @@ static void print_xsk(struct text *t, const char *where, const json_t *counters)
 
 	json_object_foreach((json_t *)counters, name, value)
 	{
-		if (!json_integer_value(value))
+		if (!json_integer_value(value) || (t->drops_only && !is_xsk_drop(name)))
 			continue;
+		name_port(t);
 		out_text("    %-12s %-28s %12lld%s (AF_XDP socket)\n", where, name,
 			 (long long)json_integer_value(value), t->per_second ? "/s" : "");
-		t->n_printed++;
 	}
 }
 
@@ -95,7 +110,7 @@ void stats_print_text(const json_t *stats, bool per_second, bool drops_only)
 	out_text("%s\n", out_str(stats, "nic"));
 	json_array_foreach(json_object_get(stats, "ports"), i, port)
 	{
-		out_text("  %s\n", out_str(port, "name"));
+		t.port = out_str(port, "name");
 		print_verdicts(&t, "", json_object_get(port, "verdicts"));
 		json_array_foreach(json_object_get(port, "queues"), j, queue)
 			print_queue(&t, queue);
