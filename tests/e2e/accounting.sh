@@ -23,12 +23,14 @@ offered_to_guest() {
 }
 guest_counter() { guest_run vm0 "cat /sys/class/net/eth0/statistics/$1"; }
 
-# Two readings with nothing in between are the same: all that was on its way has arrived.
+# Two readings with nothing in between are the same: all that was on its way has arrived. The guest
+# sends a frame of its own now and then, so its counters are in it too.
 settle() {
-	local last='' now
-	while now="$(rx_delivered) $(tx_taken) $(rx_dropped) $(offered_to_guest)"; [ "$now" != "$last" ]; do
+	local last="" now=-
+	while [ "$now" != "$last" ]; do
 		last=$now
 		sleep 0.7
+		now="$(guest_run vm0 "cat /sys/class/net/eth0/statistics/[rt]x_packets" | xargs) $(rx_delivered) $(tx_taken) $(rx_dropped) $(offered_to_guest)"
 	done
 }
 

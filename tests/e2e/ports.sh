@@ -71,5 +71,5 @@ vxdp_stop
 is $? 0 "the process is told to end"
 vxdp status eth0 >/dev/null 2>&1
 is $? 3 "then the NIC is not attached: exit status 3"
-vxdp -j status eth0 2>/dev/null | json .error.code >"$LAB_DIR/code"
-cmp_ok "$(wc -c <"$LAB_DIR/code")" '>' 1 "and the error is JSON too"
+is "$(vxdp -j status eth0 2>/dev/null | json ".error | has(\"code\") and has(\"message\") and has(\"hint\")")" true \
+	"and the error is JSON too, with code, message and hint"

@@ -11,7 +11,7 @@ TESTS      += $(LAB_TOOLS)
 lab-tools: $(LAB_TOOLS)
 
 # Static programs take no sanitiser: the guest has no libasan.
-$(LAB_BIN)/traffic: tests/lib/traffic_udp.c tests/lib/traffic_tcp.c
+$(LAB_BIN)/traffic: tests/lib/traffic_udp.c tests/lib/traffic_tcp.c tests/lib/traffic.h
 
 $(addprefix $(LAB_BIN)/,$(LAB_STATIC)): $(LAB_BIN)/%: tests/lib/%.c
 	$(call say,CC,$@)mkdir -p $(@D) && $(CC) $(BASE) $(WARNINGS) -O2 -g -static -MF $@.d -o $@ $(filter %.c,$^)

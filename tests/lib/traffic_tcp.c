@@ -179,6 +179,7 @@ int tcp_send(const struct opts *o)
 	struct result r = {0};
 	struct tcp_info info;
 	double start, end = now() + o->timeout;
+	unsigned int pacing = (unsigned int)o->rate;
 	bool complete = true;
 	socklen_t len;
 	char eof;
@@ -187,6 +188,8 @@ int tcp_send(const struct opts *o)
 	make_block(block);
 	close(open_socket(o, SOCK_STREAM, &sa, &len, false));
 	fd = connect_within(&sa, len, o, end);
+	if (o->rate)
+		setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &pacing, sizeof(pacing));
 	start = now();
 	for (uint64_t n = 0; s.bytes < o->bytes && complete; n++) {
 		size_t part = o->bytes - s.bytes < BLOCK ? (size_t)(o->bytes - s.bytes) : BLOCK;
