@@ -11,9 +11,7 @@
 #include "features.h"
 #include "out.h"
 #include "vxdp/util.h"
-
-/* A frame of the direct lane is one chunk: see eligible() in direct.c. */
-#define DIRECT_MTU_MAX 3818
+#include "lane_direct.h"
 
 static const char *const answers[] = {
 	[VXDP_NO] = "no", [VXDP_YES] = "yes", [VXDP_UNKNOWN] = "unknown"};

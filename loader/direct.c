@@ -33,7 +33,6 @@
 
 #include "port.h"
 
-#define COPY_CHUNK_BYTES     4096
 #define ZEROCOPY_CHUNK_BYTES 2048
 /* With it a zero-copy NIC writes at most 1536 bytes into a 2 KiB chunk: no further than the
  * receive buffer of a Linux guest (xsk_pool_get_rx_frame_size()). */
@@ -345,12 +344,9 @@ static bool memory_affordable(struct port *port, const struct vu_mem *mem)
 static bool eligible(struct port *port)
 {
 	struct direct *d = &port->direct;
-	uint32_t frame_bytes = port->mtu + ETHERNET_OVERHEAD;
-	uint32_t longest = COPY_CHUNK_BYTES - XSK_PACKET_HEADROOM;
 	struct vu_dev_info info;
 
 	vu_dev_info(port->dev, &info);
-
 	if (port->lane == LANE_KERNEL) {
 		reason(port, "asked for with --lane kernel");
 	} else if (d->refused) {
@@ -358,10 +354,10 @@ static bool eligible(struct port *port)
 	} else if (port->features & (1ULL << VIRTIO_F_IN_ORDER)) {
 		reason(port,
 		       "the guest negotiated IN_ORDER, and the direct lane completes out of order");
-	} else if (frame_bytes > longest) {
+	} else if (port->mtu > DIRECT_MTU_MAX) {
 		snprintf(d->reason, sizeof(d->reason),
 			 "an MTU of %u needs more than one buffer a frame (at most %u)", port->mtu,
-			 longest - ETHERNET_OVERHEAD);
+			 DIRECT_MTU_MAX);
 	} else if (port->sw->need_zerocopy && !port->sw->dedicated) {
 		reason(port, "zero copy needs the NIC to be this guest's alone: --dedicated");
 	} else {

@@ -14,6 +14,10 @@
 #define BOUNCE_CHUNKS	   64 /* of our own per socket: half to receive, half to send */
 #define BOUNCE_CHUNK_BYTES 4096
 
+#define COPY_CHUNK_BYTES 4096
+/* A chunk of that size holds the kernel's headroom, the virtio-net header and one frame. */
+#define DIRECT_MTU_MAX (COPY_CHUNK_BYTES - XSK_PACKET_HEADROOM - VNET_HDR_MAX - ETHERNET_OVERHEAD)
+
 enum posted_kind {
 	POSTED_DONE,   /* came back before an older one; skipped when its turn comes */
 	POSTED_GUEST,  /* a guest buffer */

@@ -71,7 +71,7 @@ struct vxdp_fdb_entry {
 
 /* queues map: array, index = NIC receive queue. Whose memory the queue's AF_XDP socket fills. */
 struct vxdp_queue {
-	__u16 owner;     /* port id, or VXDP_PORT_NONE */
+	__u16 owner;	 /* port id, or VXDP_PORT_NONE */
 	__u16 hdr_bytes; /* of the empty virtio-net header its frames get in front: 10 or 12 */
 };
 
