@@ -9,9 +9,9 @@
 #include "ask.h"
 #include "commands.h"
 #include "features.h"
+#include "lane_direct.h"
 #include "out.h"
 #include "vxdp/util.h"
-#include "lane_direct.h"
 
 static const char *const answers[] = {
 	[VXDP_NO] = "no", [VXDP_YES] = "yes", [VXDP_UNKNOWN] = "unknown"};

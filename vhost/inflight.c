@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "../include/vxdp/util.h"
+#include <vxdp/util.h>
 #include "inflight_layout.h"
 #include "ring.h"
 

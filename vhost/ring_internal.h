@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../include/vxdp/util.h"
+#include <vxdp/util.h>
 #include "inflight.h"
 #include "inflight_layout.h"
 #include "mem.h"
