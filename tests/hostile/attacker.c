@@ -151,7 +151,7 @@ void attack_poke(struct attack *a, unsigned int n)
 		return;
 	for (unsigned int i = 0; i < n; i++) {
 		memcpy(frame, a->exchange.guest_mac, 6);
-		if (i == n / 2)
+		if (n >= 16 && i == n / 2)
 			memset(frame, 0xff, 6);
 		memcpy(frame + 6, a->exchange.wire_mac, 6);
 		frame[12] = WIRE_ETHERTYPE >> 8;
@@ -164,9 +164,14 @@ bool attack_broken(struct attack *a, int timeout_ms)
 {
 	struct fe *fe = a->fe;
 
+	/* Good receive buffers may be in front of a bad one: up to a ring full of them. */
+	for (int i = 0; timeout_ms && i < 5; i++) {
+		attack_poke(a, 64);
+		usleep(2000);
+	}
 	for (int waited_ms = 0;; waited_ms += 20) {
-		if (waited_ms % 100 == 0)
-			attack_poke(a, 4);
+		if (timeout_ms && waited_ms % 100 == 0)
+			attack_poke(a, 16);
 		for (unsigned int i = 0; i < fe->n_rings; i++)
 			if (fe->ring[i].fe && fe_ring_error(&fe->ring[i]))
 				return true;

@@ -24,7 +24,7 @@
 #                       100000 that the list names, to be bounded in time
 #   VXDP=build/vxdp     the program for everything but R5
 #   VERBOSE=1           what came of every step
-#   LANES='direct'      only that pass
+#   LANES='direct kernel', SANS='address thread'    which passes
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 if [ -z "${BOUNDED:-}" ]; then
@@ -233,7 +233,7 @@ attack() {
 		return
 	fi
 	if ! other_ask "check $FRAMES" || ! other_says 30 exact; then
-		problem "the other port: ${ANSWER:-no answer}"
+		problem "the other port: ${ANSWER:-no answer}" "$(vxdp stats eth0 --drops 2>&1)"
 	fi
 	accounted "$id" || problem "$ACCOUNT"
 	serves >"$DIR/serves" 2>&1 || problem "a good guest is not served afterwards: $(tail -n 2 "$DIR/serves")"
@@ -406,7 +406,7 @@ end() {
 	trap - EXIT TERM INT HUP
 	vxdp_down
 	net_down
-	umount "$DIR/bpf" 2>/dev/null
+	umount "$DIR/bpf" 2>/dev/null || umount -l "$DIR/bpf" 2>/dev/null
 	[ -n "$CAGE" ] && rmdir "$CAGE" 2>/dev/null
 	[ -n "${KEEP:-}" ] || rm -rf "$DIR"
 	[ "$TAP_FAILED" -eq 0 ] && [ "$TAP_N" -eq "$TAP_PLAN" ] || status=1
@@ -420,9 +420,10 @@ LOG=$DIR/vxdp.log
 : >"$LOG"
 
 c=() r=() r5=()
+SANS=${SANS:-address thread}
 for id in "${@:-"${ALL_C[@]}" "${ALL_R[@]}" R5}"; do
 	case $id in
-	R5) r5=(address thread) ;;
+	R5) read -ra r5 <<<"$SANS" ;;
 	C*) c+=("$id") ;;
 	R*) r+=("$id") ;;
 	esac
