@@ -31,13 +31,12 @@ static __always_inline int finish_skb(struct __sk_buff *skb, const struct vxdp_f
 	return action;
 }
 
-static __always_inline int finish_xdp(struct xdp_md *xdp, const struct vxdp_frame *frame,
-				      __u32 verdict, int action)
+static __always_inline void finish_xdp(struct xdp_md *xdp, const struct vxdp_frame *frame,
+				       __u32 verdict)
 {
 	count(frame, verdict);
 	if (__builtin_expect(capture_wanted(frame), 0))
 		capture_xdp(xdp, frame, verdict);
-	return action;
 }
 
 #endif /* VXDP_STATS_BPF_H */

@@ -287,13 +287,13 @@ static __always_inline int add_virtio_header(struct xdp_md *xdp, __u32 bytes)
 }
 
 /*
- * From the wire, first: frames for the guest that owns this receive queue go into its memory.
+ * From the wire, first: the queue, if this frame goes to the memory of the guest that owns it, or
+ * NULL. Learning and counting are done then.
  *
  * Generic XDP runs after GRO: there, TCP comes in frames of any size, of which the direct lane
  * takes only some, so it takes none.
  */
-SEC("xdp.frags")
-int vxdp_uplink_xdp(struct xdp_md *xdp)
+static __always_inline struct vxdp_queue *redirect_to_guest(struct xdp_md *xdp)
 {
 	struct vxdp_frame frame = {.in_port = VXDP_PORT_UPLINK, .packets = 1};
 	struct vxdp_config *cfg = config_get();
@@ -304,21 +304,41 @@ int vxdp_uplink_xdp(struct xdp_md *xdp)
 	void *l3;
 
 	if (!port || !cfg || !parse_xdp(xdp, &frame, &proto, &l3))
-		return XDP_PASS;
+		return NULL;
 	if (mac_is_group(frame.dst.mac) || fdb_port(cfg, &frame.dst) != queue->owner)
-		return XDP_PASS;
+		return NULL;
 	frame.bytes = bpf_xdp_get_buff_len(xdp);
 	if (frame.bytes > port->direct_frame_bytes)
-		return XDP_PASS;
+		return NULL;
 	if ((port->flags & VXDP_PORT_TCP_KERNEL || cfg->generic_xdp) &&
 	    is_tcp_or_unclear(proto, l3, (void *)(long)xdp->data_end))
-		return XDP_PASS;
+		return NULL;
 	if (bpf_redirect_map(&xsks, index, XDP_PASS) != XDP_REDIRECT)
-		return XDP_PASS;
+		return NULL;
 	frame.out_port = queue->owner;
 	fdb_learn(cfg, &frame.src, VXDP_PORT_UPLINK);
-	finish_xdp(xdp, &frame, VXDP_TO_DIRECT, XDP_REDIRECT);
+	finish_xdp(xdp, &frame, VXDP_TO_DIRECT);
+	return queue;
+}
+
+SEC("xdp.frags")
+int vxdp_uplink_xdp(struct xdp_md *xdp)
+{
+	struct vxdp_queue *queue = redirect_to_guest(xdp);
+
+	if (!queue)
+		return XDP_PASS;
 	return add_virtio_header(xdp, queue->hdr_bytes) ? XDP_ABORTED : XDP_REDIRECT;
+}
+
+/*
+ * The same without the header. For libxdp before 1.5.5, whose dispatcher lets no program in that
+ * moves the start of a frame, on kernels that look (6.13; 6.12 and others with their updates).
+ */
+SEC("xdp.frags")
+int vxdp_uplink_xdp_bare(struct xdp_md *xdp)
+{
+	return redirect_to_guest(xdp) ? XDP_REDIRECT : XDP_PASS;
 }
 
 /*

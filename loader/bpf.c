@@ -43,8 +43,6 @@
 #include "tc.h"
 #include "xdp.h"
 
-#define XDP_PROG "vxdp_uplink_xdp"
-
 /* A new switch forgets an address after so long, as Linux bridges do, and lets no guest fill the
  * FDB. */
 #define AGEING_NS    (300 * 1000000000ULL)
@@ -164,8 +162,8 @@ static int reuse_all(struct bpf_object *object, const char *nic)
 	return err;
 }
 
-/* In the main object everything but the XDP program is loaded, in an XDP object only that. */
-static int open_object(bool main_object, struct bpf_object **out)
+/* What is loaded: the XDP program @xdp only, or if that is NULL, all but the XDP programs. */
+static int open_object(const char *xdp, struct bpf_object **out)
 {
 	struct bpf_program *prog;
 	struct bpf_object *object;
@@ -175,9 +173,10 @@ static int open_object(bool main_object, struct bpf_object **out)
 		return err;
 	bpf_object__for_each_program(prog, object)
 	{
-		bool is_xdp = !strcmp(bpf_program__name(prog), XDP_PROG);
+		const char *name = bpf_program__name(prog);
 
-		bpf_program__set_autoload(prog, is_xdp != main_object);
+		bpf_program__set_autoload(prog, xdp ? !strcmp(name, xdp)
+						    : bpf_program__type(prog) != BPF_PROG_TYPE_XDP);
 	}
 	*out = object;
 	return 0;
@@ -224,7 +223,7 @@ static int load_main(struct vxdp_bpf *bpf, bool *adopted, struct vx_error *error
 	const char *nic = bpf->nic.name;
 	int err;
 
-	err = open_object(true, &bpf->object);
+	err = open_object(NULL, &bpf->object);
 	if (err)
 		return vx_fail_errno(error, err, "cannot read the BPF programs");
 	err = reuse_all(bpf->object, nic);
@@ -236,7 +235,7 @@ static int load_main(struct vxdp_bpf *bpf, bool *adopted, struct vx_error *error
 		unpin_all(nic);
 		bpf_object__close(bpf->object);
 		bpf->object = NULL;
-		err = open_object(true, &bpf->object);
+		err = open_object(NULL, &bpf->object);
 		if (err)
 			return vx_fail_errno(error, err, "cannot read the BPF programs");
 	}
@@ -321,12 +320,12 @@ static int program_fd(const struct vxdp_bpf *bpf, const char *name)
 	return prog ? bpf_program__fd(prog) : -ENOENT;
 }
 
-static int open_xdp_object(void *arg, struct bpf_object **out)
+static int open_xdp_object(void *arg, const char *prog, struct bpf_object **out)
 {
 	const struct vxdp_bpf *bpf = arg;
 	struct bpf_object *object;
 	struct bpf_map *map;
-	int err = open_object(false, &object);
+	int err = open_object(prog, &object);
 
 	if (err)
 		return err;
@@ -345,9 +344,10 @@ static int open_xdp_object(void *arg, struct bpf_object **out)
 	return 0;
 }
 
-static int attach_xdp(struct vxdp_bpf *bpf, enum vxdp_xdp_mode mode, struct vx_error *error)
+static int attach_xdp(struct vxdp_bpf *bpf, const struct vxdp_bpf_opts *opts,
+		      struct vx_error *error)
 {
-	int err = xdp_attach(bpf->nic.name, bpf->nic.ifindex, mode, open_xdp_object, bpf, &bpf->xdp,
+	int err = xdp_attach(&bpf->nic, opts->mode, opts->bare_ok, open_xdp_object, bpf, &bpf->xdp,
 			     error);
 
 	if (err)
@@ -423,7 +423,7 @@ int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struc
 	if (!err)
 		err = open_maps(bpf, error);
 	if (!err)
-		err = attach_xdp(bpf, opts->mode, error);
+		err = attach_xdp(bpf, opts, error);
 	if (!err)
 		err = attach_tc(bpf, error);
 	if (err) {
@@ -463,6 +463,11 @@ enum vxdp_xdp_mode vxdp_bpf_xdp_mode(const struct vxdp_bpf *bpf)
 const char *vxdp_bpf_xdp_why(const struct vxdp_bpf *bpf)
 {
 	return bpf->xdp.why;
+}
+
+bool vxdp_bpf_writes_headers(const struct vxdp_bpf *bpf)
+{
+	return !bpf->xdp.bare;
 }
 
 int vxdp_bpf_steering_fd(const struct vxdp_bpf *bpf)

@@ -25,6 +25,7 @@ enum vxdp_xdp_mode {
 struct vxdp_bpf_opts {
 	const char *nic;
 	enum vxdp_xdp_mode mode;
+	bool bare_ok; /* the caller can do without vxdp_bpf_writes_headers() */
 };
 
 /**
@@ -50,6 +51,14 @@ enum vxdp_xdp_mode vxdp_bpf_xdp_mode(const struct vxdp_bpf *bpf);
 
 /** vxdp_bpf_xdp_why() - one sentence on why that mode, and beside whom; never NULL */
 const char *vxdp_bpf_xdp_why(const struct vxdp_bpf *bpf);
+
+/**
+ * vxdp_bpf_writes_headers() - does XDP put the virtio-net header in front of a direct frame?
+ *
+ * Always, unless opts.bare_ok was set and the NIC is shared with other XDP programs by a libxdp
+ * that does not let it.
+ */
+bool vxdp_bpf_writes_headers(const struct vxdp_bpf *bpf);
 
 /** vxdp_bpf_steering_fd() - socket filter for TUNSETSTEERINGEBPF; stays @bpf's */
 int vxdp_bpf_steering_fd(const struct vxdp_bpf *bpf);

@@ -9,6 +9,7 @@
 
 #include <vxdp/util.h>
 
+#include "bpf_prog.h"
 #include "netlink.h"
 
 /*
@@ -17,19 +18,6 @@
  */
 #define TC_PRIORITY 10
 #define TC_HANDLE   0x76786470 /* "vxdp" */
-
-#define PROG_PREFIX "vxdp_"
-
-bool prog_is_ours(unsigned int prog_id)
-{
-	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(prog_id);
-	struct bpf_prog_info info = {};
-	uint32_t bytes = sizeof(info);
-
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &bytes))
-		return false;
-	return !strncmp(info.name, PROG_PREFIX, strlen(PROG_PREFIX));
-}
 
 int tc_qdisc_add(unsigned int ifindex)
 {
@@ -95,7 +83,7 @@ int tc_attach(unsigned int ifindex, enum bpf_tc_attach_point point, int prog_fd)
 		    .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE);
 	unsigned int id = prog_at_our_place(&hook);
 
-	if (id && !prog_is_ours(id))
+	if (id && !bpf_prog_is_ours(id))
 		return -EBUSY;
 	return bpf_tc_attach(&hook, &opts);
 }
@@ -107,7 +95,7 @@ int tc_detach(unsigned int ifindex, enum bpf_tc_attach_point point)
 	unsigned int id = prog_at_our_place(&hook);
 	int err;
 
-	if (!id || !prog_is_ours(id))
+	if (!id || !bpf_prog_is_ours(id))
 		return 0;
 	err = bpf_tc_detach(&hook, &opts);
 	return err ? err : 1;

@@ -26,7 +26,4 @@ int tc_attach(unsigned int ifindex, enum bpf_tc_attach_point point, int prog_fd)
 /** tc_detach() - take our filter off. Return: 1 if it was there, 0 if not, -errno. */
 int tc_detach(unsigned int ifindex, enum bpf_tc_attach_point point);
 
-/** prog_is_ours() - is the program of this id one of bpf/vxdp.bpf.c, of whatever version? */
-bool prog_is_ours(unsigned int prog_id);
-
 #endif /* VXDP_LOADER_TC_H */

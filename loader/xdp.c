@@ -9,7 +9,8 @@
  *
  *	nothing             libxdp; if that fails, alone
  *	ours alone          a killed predecessor's: replaced in one step, the driver does not stop
- *	a dispatcher        ours is taken out if it is in there, and linked in again by libxdp
+ *	a dispatcher        ours is taken out if it is in there, and linked in again by libxdp;
+ *	                    the bare one if it does not take the other
  *	another one alone   is not touched: -EBUSY
  */
 #include "xdp.h"
@@ -25,61 +26,66 @@
 #include <vxdp/util.h>
 
 #include "bpf_log.h"
-#include "tc.h"
+#include "bpf_prog.h"
 
-#define PROG_NAME "vxdp_uplink_xdp"
+#define DISPATCHER "xdp_dispatcher" /* libxdp's */
 
 enum found_kind { FOUND_NOTHING, FOUND_OURS_ALONE, FOUND_OTHER_ALONE, FOUND_DISPATCHER };
 
 struct found {
 	enum found_kind kind;
 	enum xdp_attach_mode mode;
-	unsigned int id;      /* of the program, unless it is a dispatcher */
+	unsigned int id;      /* of the program */
 	unsigned int n_other; /* programs in the dispatcher that are not ours */
 	char name[32];	      /* of the program, or of one that is not ours in the dispatcher */
 };
 
 static bool is_ours(const struct xdp_program *prog)
 {
-	return !strcmp(xdp_program__name(prog), PROG_NAME) && prog_is_ours(xdp_program__id(prog));
+	return !strncmp(xdp_program__name(prog), XDP_PROG, strlen(XDP_PROG));
 }
 
-static void look_into(const struct xdp_multiprog *mp, struct found *found)
+/* Programs in the dispatcher. Return: 0, or -errno if libxdp cannot make sense of it. */
+static int look_into_dispatcher(unsigned int ifindex, struct found *found)
 {
+	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
 	struct xdp_program *prog = NULL;
+	int err = (int)libxdp_get_error(mp);
 
-	found->mode = xdp_multiprog__attach_mode(mp);
-	if (xdp_multiprog__is_legacy(mp)) {
-		prog = xdp_multiprog__main_prog(mp);
-		found->kind = is_ours(prog) ? FOUND_OURS_ALONE : FOUND_OTHER_ALONE;
-		found->id = xdp_program__id(prog);
-		snprintf(found->name, sizeof(found->name), "%s", xdp_program__name(prog));
-		return;
-	}
-	found->kind = FOUND_DISPATCHER;
+	if (err || !mp)
+		return err ? err : -ENOENT;
 	while ((prog = xdp_multiprog__next_prog(prog, mp))) {
 		if (is_ours(prog))
 			continue;
 		found->n_other++;
 		snprintf(found->name, sizeof(found->name), "%s", xdp_program__name(prog));
 	}
+	xdp_multiprog__close(mp);
+	return 0;
 }
 
-/* What is attached now. If libxdp cannot make sense of it, it is somebody else's. */
+/*
+ * What is attached now. libxdp is asked about its dispatcher only: up to 1.3.1 at least it leaks a
+ * descriptor of a program that is alone.
+ */
 static void look(unsigned int ifindex, struct found *found)
 {
-	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
-	__u32 id = 0;
+	LIBBPF_OPTS(bpf_xdp_query_opts, now);
 
 	memset(found, 0, sizeof(*found));
-	if (!libxdp_get_error(mp) && mp) {
-		look_into(mp, found);
-		xdp_multiprog__close(mp);
-	} else if (!bpf_xdp_query_id((int)ifindex, 0, &id) && id) {
-		found->kind = prog_is_ours(id) ? FOUND_OURS_ALONE : FOUND_OTHER_ALONE;
-		found->id = id;
-		snprintf(found->name, sizeof(found->name), "program %u", id);
-	}
+	if (bpf_xdp_query((int)ifindex, 0, &now))
+		return;
+	found->mode = now.drv_prog_id ? XDP_MODE_NATIVE : XDP_MODE_SKB;
+	found->id = now.drv_prog_id ? now.drv_prog_id : now.skb_prog_id;
+	if (!found->id)
+		return;
+	bpf_prog_name(found->id, found->name, sizeof(found->name));
+	if (bpf_prog_is_ours(found->id))
+		found->kind = FOUND_OURS_ALONE;
+	else if (!strcmp(found->name, DISPATCHER) && !look_into_dispatcher(ifindex, found))
+		found->kind = FOUND_DISPATCHER;
+	else
+		found->kind = FOUND_OTHER_ALONE;
 }
 
 static __u32 mode_flag(enum xdp_attach_mode mode)
@@ -87,43 +93,51 @@ static __u32 mode_flag(enum xdp_attach_mode mode)
 	return mode == XDP_MODE_SKB ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
 }
 
-static int detach_from(struct xdp_multiprog *mp, unsigned int ifindex)
+static int detach_from_dispatcher(unsigned int ifindex)
 {
+	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
 	struct xdp_program *prog = NULL;
-	int err;
+	int n = 0;
 
-	if (xdp_multiprog__is_legacy(mp)) {
-		if (!is_ours(xdp_multiprog__main_prog(mp)))
-			return 0;
-		err = xdp_multiprog__detach(mp);
-		return err ? err : 1;
-	}
-	while ((prog = xdp_multiprog__next_prog(prog, mp))) {
+	if (libxdp_get_error(mp) || !mp)
+		return 0;
+	while (!n && (prog = xdp_multiprog__next_prog(prog, mp))) {
 		if (!is_ours(prog))
 			continue;
-		err = xdp_program__detach(prog, (int)ifindex, xdp_multiprog__attach_mode(mp), 0);
-		return err ? err : 1;
+		n = xdp_program__detach(prog, (int)ifindex, xdp_multiprog__attach_mode(mp), 0);
+		n = n ? n : 1;
 	}
-	return 0;
+	xdp_multiprog__close(mp);
+	return n;
+}
+
+/* Only if it is still there, and not what somebody put there meanwhile. */
+static int detach_alone(unsigned int ifindex, const struct found *found)
+{
+	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(found->id);
+	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = fd);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = bpf_xdp_detach((int)ifindex, mode_flag(found->mode) | XDP_FLAGS_REPLACE, &opts);
+	return err ? err : 1;
 }
 
 int xdp_detach(unsigned int ifindex)
 {
-	struct xdp_multiprog *mp;
-	int err;
+	struct found found;
 
-	mp = xdp_multiprog__get_from_ifindex((int)ifindex);
-	if (libxdp_get_error(mp) || !mp)
-		return 0;
-	err = detach_from(mp, ifindex);
-	xdp_multiprog__close(mp);
-	return err;
+	look(ifindex, &found);
+	if (found.kind == FOUND_OURS_ALONE)
+		return detach_alone(ifindex, &found);
+	return found.kind == FOUND_DISPATCHER ? detach_from_dispatcher(ifindex) : 0;
 }
 
 static int attach_by_libxdp(unsigned int ifindex, enum xdp_attach_mode mode,
-			    struct bpf_object *object)
+			    struct bpf_object *object, const char *name)
 {
-	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = PROG_NAME);
+	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = name);
 	struct xdp_program *prog = xdp_program__create(&opts);
 	int err = (int)libxdp_get_error(prog);
 
@@ -155,7 +169,7 @@ static int attach_alone(unsigned int ifindex, enum xdp_attach_mode mode, unsigne
 	} else {
 		flags |= XDP_FLAGS_UPDATE_IF_NOEXIST;
 	}
-	prog = bpf_object__find_program_by_name(object, PROG_NAME);
+	prog = bpf_object__find_program_by_name(object, XDP_PROG);
 	return bpf_xdp_attach((int)ifindex, bpf_program__fd(prog), flags, &opts);
 }
 
@@ -163,17 +177,21 @@ struct attempt {
 	unsigned int ifindex;
 	xdp_object_fn open;
 	void *arg;
+	bool bare_ok;
+	bool bare; /* what worked is the bare one */
 	struct found found;
 };
 
-static int try_libxdp(const struct attempt *attempt, enum xdp_attach_mode mode)
+static int try_libxdp(const struct attempt *attempt, enum xdp_attach_mode mode, const char *name)
 {
 	struct bpf_object *object;
-	int err = attempt->open(attempt->arg, &object);
+	int err;
 
+	bpf_log_init();
+	err = attempt->open(attempt->arg, name, &object);
 	if (err)
 		return err;
-	err = attach_by_libxdp(attempt->ifindex, mode, object);
+	err = attach_by_libxdp(attempt->ifindex, mode, object, name);
 	bpf_object__close(object);
 	return err;
 }
@@ -181,8 +199,10 @@ static int try_libxdp(const struct attempt *attempt, enum xdp_attach_mode mode)
 static int try_alone(const struct attempt *attempt, enum xdp_attach_mode mode, unsigned int old_id)
 {
 	struct bpf_object *object;
-	int err = attempt->open(attempt->arg, &object);
+	int err;
 
+	bpf_log_init();
+	err = attempt->open(attempt->arg, XDP_PROG, &object);
 	if (err)
 		return err;
 	err = attach_alone(attempt->ifindex, mode, old_id, object);
@@ -190,18 +210,22 @@ static int try_alone(const struct attempt *attempt, enum xdp_attach_mode mode, u
 	return err;
 }
 
-static int try_mode(const struct attempt *attempt, enum xdp_attach_mode mode)
+static int try_mode(struct attempt *attempt, enum xdp_attach_mode mode)
 {
 	int err;
 
 	if (attempt->found.kind == FOUND_OURS_ALONE)
 		return try_alone(attempt, mode, attempt->found.id);
-	bpf_log_init();
-	err = try_libxdp(attempt, mode);
-	if (!err || attempt->found.n_other)
+	err = try_libxdp(attempt, mode, XDP_PROG);
+	if (!err)
+		return 0;
+	if (!attempt->found.n_other)
+		return try_alone(attempt, mode, 0);
+	if (!attempt->bare_ok)
 		return err;
-	bpf_log_init();
-	return try_alone(attempt, mode, 0);
+	err = try_libxdp(attempt, mode, XDP_PROG_BARE);
+	attempt->bare = !err;
+	return err;
 }
 
 /* Words for why a mode was refused. */
@@ -268,19 +292,20 @@ static int clear_way(struct attempt *attempt, enum vxdp_xdp_mode wanted)
 	return err < 0 ? err : 0;
 }
 
-int xdp_attach(const char *nic, unsigned int ifindex, enum vxdp_xdp_mode wanted, xdp_object_fn open,
-	       void *arg, struct xdp_attached *attached, struct vx_error *error)
+int xdp_attach(const struct nic_info *nic, enum vxdp_xdp_mode wanted, bool bare_ok,
+	       xdp_object_fn open, void *arg, struct xdp_attached *attached, struct vx_error *error)
 {
-	struct attempt attempt = {.ifindex = ifindex, .open = open, .arg = arg};
+	struct attempt attempt = {
+		.ifindex = nic->ifindex, .open = open, .arg = arg, .bare_ok = bare_ok};
 	int err;
 
 	bpf_log_init();
-	look(ifindex, &attempt.found);
+	look(nic->ifindex, &attempt.found);
 	if (attempt.found.kind == FOUND_OTHER_ALONE)
-		return fail_foreign(nic, &attempt.found, error);
+		return fail_foreign(nic->name, &attempt.found, error);
 	err = clear_way(&attempt, wanted);
 	if (err)
-		return fail_attach(nic, wanted, &attempt.found, err, error);
+		return fail_attach(nic->name, wanted, &attempt.found, err, error);
 
 	snprintf(attached->why, sizeof(attached->why), "asked for");
 	if (wanted != VXDP_XDP_SKB) {
@@ -297,7 +322,8 @@ int xdp_attach(const char *nic, unsigned int ifindex, enum vxdp_xdp_mode wanted,
 		err = try_mode(&attempt, XDP_MODE_SKB);
 	}
 	if (err)
-		return fail_attach(nic, wanted, &attempt.found, err, error);
-	describe(attached, ifindex);
+		return fail_attach(nic->name, wanted, &attempt.found, err, error);
+	attached->bare = attempt.bare;
+	describe(attached, nic->ifindex);
 	return 0;
 }

@@ -2,7 +2,8 @@
 /*
  * hold - attach to a NIC and hold on to it, for tests in shell
  *
- *	hold attach NIC auto|native|skb   prints "MODE: WHY" once attached, detaches at the end of
+ *	hold attach NIC auto|native|skb [bare]
+ *	                                  prints "MODE: WHY" once attached, detaches at the end of
  *	                                  its standard input; on failure "ERRNO: MESSAGE: HINT"
  *	hold cleanup NIC                  prints how many things were removed and put back
  *	hold info NIC                     prints what is known about a NIC
@@ -23,9 +24,9 @@ static int fail(int err, const struct vx_error *error)
 	return 1;
 }
 
-static int hold(const char *name, const char *mode)
+static int hold(const char *name, const char *mode, bool bare_ok)
 {
-	struct vxdp_bpf_opts opts = {.nic = name};
+	struct vxdp_bpf_opts opts = {.nic = name, .bare_ok = bare_ok};
 	struct vx_error error = {0};
 	struct vxdp_bpf *bpf = NULL;
 	struct nic *nic = NULL;
@@ -43,8 +44,8 @@ static int hold(const char *name, const char *mode)
 		nic_close(&nic);
 		return fail(err, &error);
 	}
-	printf("%s: %s\n", vxdp_bpf_xdp_mode(bpf) == VXDP_XDP_SKB ? "skb" : "native",
-	       vxdp_bpf_xdp_why(bpf));
+	printf("%s: %s%s\n", vxdp_bpf_xdp_mode(bpf) == VXDP_XDP_SKB ? "skb" : "native",
+	       vxdp_bpf_xdp_why(bpf), vxdp_bpf_writes_headers(bpf) ? "" : ", bare");
 	fflush(stdout);
 	while (read(STDIN_FILENO, buffer, sizeof(buffer)) > 0)
 		;
@@ -85,12 +86,12 @@ static int info(const char *name)
 
 int main(int argc, char **argv)
 {
-	if (argc == 4 && !strcmp(argv[1], "attach"))
-		return hold(argv[2], argv[3]);
+	if ((argc == 4 || argc == 5) && !strcmp(argv[1], "attach"))
+		return hold(argv[2], argv[3], argc == 5 && !strcmp(argv[4], "bare"));
 	if (argc == 3 && !strcmp(argv[1], "cleanup"))
 		return cleanup(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "info"))
 		return info(argv[2]);
-	fprintf(stderr, "usage: hold attach NIC MODE | cleanup NIC | info NIC\n");
+	fprintf(stderr, "usage: hold attach NIC MODE [bare] | cleanup NIC | info NIC\n");
 	return 2;
 }

@@ -7,8 +7,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/virtio_net.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
@@ -530,11 +532,43 @@ static void test_other_layout(void)
 	vxdp_bpf_close(&bpf);
 }
 
+static unsigned int n_descriptors(void)
+{
+	unsigned int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void test_leaks(void)
+{
+	struct vxdp_bpf_opts opts = {.nic = LAB_NIC};
+	unsigned int before = n_descriptors();
+	struct vx_error error = {0};
+	struct vxdp_bpf *bpf;
+
+	lab_isolate();
+	lab_run("ip tuntap add tap9 mode tap && ip link set tap9 up");
+	for (int i = 0; i < 10; i++) {
+		if (vxdp_bpf_open(&opts, &bpf, &error))
+			tap_bail("%s", error.message);
+		if (vxdp_bpf_tap_attach(bpf, if_nametoindex("tap9"), &error))
+			tap_bail("%s", error.message);
+		vxdp_bpf_tap_detach(bpf, if_nametoindex("tap9"));
+		vxdp_bpf_close(&bpf);
+	}
+	tap_is(n_descriptors(), before, "leaks: ten attachments leave no descriptor");
+	opts.nic = "no-such-nic";
+	tap_ok(vxdp_bpf_open(&opts, &bpf, &error) == -ENODEV && n_descriptors() == before,
+	       "leaks: nor does one that fails");
+}
+
 int main(int argc, char **argv)
 {
 	struct lab lab;
 
-	tap_plan(63);
+	tap_plan(65);
 	lab_open(&lab, VXDP_XDP_NATIVE);
 	test_limit(&lab);
 	test_refresh(&lab);
@@ -548,5 +582,6 @@ int main(int argc, char **argv)
 	lab_close(&lab);
 	test_adoption();
 	test_other_layout();
+	test_leaks();
 	return tap_exit();
 }

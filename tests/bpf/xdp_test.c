@@ -14,6 +14,8 @@
 #include <vxdp/util.h>
 
 #include "lab.h"
+#include "loader/bpf_elf.h"
+#include "loader/xdp.h"
 #include "loader/xsk.h"
 #include "tap.h"
 
@@ -61,7 +63,6 @@ struct test {
 	bool not_owner;	    /* the queue belongs to another port */
 	bool no_socket;	    /* no AF_XDP socket in the map */
 	bool generic;	    /* XDP runs after GRO */
-	uint32_t queue;
 };
 
 static const struct test tests[] = {
@@ -142,6 +143,27 @@ static int xdp_fd(const struct lab *lab)
 	return bpf_prog_get_fd_by_id(id);
 }
 
+/* The program that writes no headers, on the same maps. It is attached only where it must be. */
+static int load_bare(const struct lab *lab, struct bpf_object **object)
+{
+	struct bpf_program *prog;
+	int err = bpf_elf_open(object);
+
+	if (err)
+		tap_bail("cannot read the programs: %s", strerror(-err));
+	bpf_object__for_each_program(prog, *object)
+		bpf_program__set_autoload(prog, !strcmp(bpf_program__name(prog), XDP_PROG_BARE));
+#define SHARE_MAP(name)                                                                            \
+	if (bpf_map__reuse_fd(bpf_object__find_map_by_name(*object, #name), lab->pins->name))      \
+		tap_bail("cannot share " #name);
+	VXDP_PINNED_MAPS(SHARE_MAP)
+#undef SHARE_MAP
+	err = bpf_object__load(*object);
+	if (err)
+		tap_bail("cannot load the bare program: %s", strerror(-err));
+	return bpf_program__fd(bpf_object__find_program_by_name(*object, XDP_PROG_BARE));
+}
+
 static void open_socket(const struct lab *lab, struct xsk *xsk)
 {
 	struct xsk_umem umem = {.bytes = UMEM_BYTES, .chunk_bytes = CHUNK_BYTES};
@@ -183,16 +205,23 @@ static bool is_framed(const struct packet *packet, const uint8_t *out, size_t by
 	       !memcmp(out + sizeof(header), packet->data, packet->bytes);
 }
 
-static void run_test(struct lab *lab, const struct test *t, int prog_fd, const struct xsk *xsk)
+static bool is_unchanged(const struct packet *packet, const uint8_t *out, size_t bytes)
+{
+	return bytes == packet->bytes && !memcmp(out, packet->data, packet->bytes);
+}
+
+static void run_test(struct lab *lab, const struct test *t, int prog_fd, bool bare,
+		     const struct xsk *xsk)
 {
 	uint8_t out[PACKET_MAX + 64];
 	const uint8_t station[] = STATION;
 	struct packet packet;
-	struct xdp_md ctx = {.ingress_ifindex = lab->nic_ifindex, .rx_queue_index = t->queue};
+	struct xdp_md ctx = {.ingress_ifindex = lab->nic_ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet.data, .data_out = out,
 		    .data_size_out = sizeof(out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
 		    .repeat = 1);
 	struct vxdp_counter before, after;
+	uint32_t learnt;
 	bool good;
 
 	set_up(lab, t, xsk);
@@ -205,18 +234,16 @@ static void run_test(struct lab *lab, const struct test *t, int prog_fd, const s
 		return;
 	}
 	after = lab_counter(lab, VXDP_PORT_UPLINK, VXDP_TO_DIRECT);
+	learnt = lab_fdb_port(lab, station, t->spec.vlan[0] & 0xfff);
 	good = run.retval == (t->direct ? XDP_REDIRECT : XDP_PASS) &&
 	       after.packets - before.packets == (uint64_t)t->direct &&
 	       after.bytes - before.bytes == (t->direct ? packet.bytes : 0);
 	/* Only what it redirects it may change and learn from: TC sees the rest. */
-	if (t->direct)
-		good &= is_framed(&packet, out, run.data_size_out) &&
-			lab_fdb_port(lab, station, t->spec.vlan[0] & 0xfff) == VXDP_PORT_UPLINK;
-	else
-		good &= run.data_size_out == packet.bytes &&
-			!memcmp(out, packet.data, packet.bytes) &&
-			lab_fdb_port(lab, station, t->spec.vlan[0] & 0xfff) == VXDP_PORT_NONE;
-	if (!tap_ok(good, "%s: %s", t->text, t->direct ? "to the guest" : "on to TC"))
+	good &= learnt == (t->direct ? VXDP_PORT_UPLINK : VXDP_PORT_NONE);
+	good &= t->direct && !bare ? is_framed(&packet, out, run.data_size_out)
+				   : is_unchanged(&packet, out, run.data_size_out);
+	if (!tap_ok(good, "%s%s: %s", bare ? "bare: " : "", t->text,
+		    t->direct ? "to the guest" : "on to TC"))
 		tap_diag("returned %u, counted %llu, %u bytes out", run.retval,
 			 (unsigned long long)(after.packets - before.packets), run.data_size_out);
 }
@@ -303,18 +330,23 @@ static void test_steering(int prog_fd)
 
 int main(int argc, char **argv)
 {
+	struct bpf_object *object;
 	struct lab lab;
 	struct xsk xsk;
-	int fd;
+	int fd, bare_fd;
 
-	tap_plan(ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(flows));
+	tap_plan(2 * ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(flows));
 	lab_open(&lab, VXDP_XDP_NATIVE);
 	fd = xdp_fd(&lab);
+	bare_fd = load_bare(&lab, &object);
 	open_socket(&lab, &xsk);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-		run_test(&lab, &tests[i], fd, &xsk);
+		run_test(&lab, &tests[i], fd, false, &xsk);
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+		run_test(&lab, &tests[i], bare_fd, true, &xsk);
 	test_steering(vxdp_bpf_steering_fd(lab.bpf));
 	xsk_close(&xsk);
+	bpf_object__close(object);
 	close_fd(&fd);
 	lab_close(&lab);
 	return tap_exit();
