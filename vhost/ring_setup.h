@@ -36,8 +36,10 @@ struct vu_ring_config {
 	uint64_t log_gpa; /* log_guest_addr of SET_VRING_ADDR: of the used ring, or packed ring */
 	bool log_used;	  /* log writes to it (VHOST_VRING_F_LOG) */
 	/*
-	 * As SET_VRING_BASE carries it. Split: avail index. Packed: avail index and wrap counter
-	 * (bit 15) in bits 0-15, the same of the used side in bits 16-31.
+	 * As SET_VRING_BASE carries it. Split: not looked at, since the used index in the guest's
+	 * memory is the same in an orderly start, and right in all others. Packed: index and wrap
+	 * counter (bit 15) of the next available slot in bits 0-15; state that is about this very
+	 * ring knows better. Bits 16-31 should say the same of the used side.
 	 */
 	uint32_t base;
 	struct vu_inflight_ring *inflight; /* state that outlives us, or NULL; stays the caller's */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * inflight_test.c - what survives the process: files, regions, who may have them, and nonsense in
- * them. inflight_crash_test.c ends the process between any two instructions.
+ * inflight_test.c - what survives the process: the file, and whether it is about this ring.
+ * inflight_region_test.c is about regions of a front end, inflight_crash_test.c ends the process
+ * between any two instructions.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "ring_driver.h"
+#include "ring_state.h"
 
 static char dir[] = "/tmp/vxdp-inflight-XXXXXX";
 
@@ -118,26 +120,6 @@ static void test_file_that_is_not_ours(void **s)
  * Whose state
  */
 
-/* A ring of 8 with three buffers, of which the first was used and two are in flight. */
-static void in_flight_open(struct drv *d, struct vu_inflight_ring *state, bool packed)
-{
-	struct vu_chain chains[3];
-	struct iovec iov[3];
-	struct drv_used used;
-
-	drv_open(d, 8, packed, true, 0);
-	d->config.inflight = state;
-	drv_start(d);
-	for (unsigned int i = 0; i < 4; i++)
-		assert_true(drv_add_one(d, 100) >= 0);
-	assert_int_equal(vu_ring_pop(d->ring, chains, 3, iov, 3), 3);
-	vu_ring_push(d->ring, chains[0].head, 1);
-	vu_ring_flush(d->ring);
-	assert_true(drv_get_used(d, &used));
-	vu_ring_free(&d->ring);
-	assert_int_equal(vu_ring_new(&d->ring), 0);
-}
-
 static uint32_t recovered(struct drv *d)
 {
 	drv_start(d);
@@ -153,7 +135,7 @@ static void file_over_processes(bool packed)
 
 	assert_int_equal(vu_inflight_file_open(dir, "vm0", 2, &file), 0);
 	assert_int_equal(vu_inflight_file_ring(file, 1, 8, packed, &state), 0);
-	in_flight_open(&d, &state, packed);
+	drv_open_in_flight(&d, &state, packed);
 	vu_inflight_ring_close(&state);
 	close_fd((int *)file); /* as a sudden end would; the descriptor is its first field */
 	free(TAKE_PTR(file));
@@ -182,21 +164,6 @@ static void test_file_over_processes(void **s)
 {
 	file_over_processes(false);
 	file_over_processes(true);
-}
-
-struct heap_state {
-	struct vu_inflight_ring ring;
-	struct inflight_owner owner;
-	uint64_t bytes[512];
-};
-
-static void heap_state_init(struct heap_state *h, bool packed, bool owned)
-{
-	memset(h, 0, sizeof(*h));
-	h->ring = (struct vu_inflight_ring){.state = h->bytes, .num = 8, .packed = packed};
-	if (owned)
-		h->ring.owner = &h->owner;
-	assert_true(vu_inflight_region_bytes(8, packed) <= sizeof(h->bytes));
 }
 
 /* What makes a ring another one than the state is about. */
@@ -255,12 +222,12 @@ static void guest_reset(struct drv *d)
 
 static uint32_t after(bool packed, bool owned, void (*change)(struct drv *d))
 {
-	struct heap_state h;
+	struct drv_state h;
 	struct drv d;
 	uint32_t n;
 
-	heap_state_init(&h, packed, owned);
-	in_flight_open(&d, &h.ring, packed);
+	drv_state_init(&h, packed, owned);
+	drv_open_in_flight(&d, &h.ring, packed);
 	change(&d);
 	n = recovered(&d);
 	drv_close(&d);
@@ -288,10 +255,10 @@ static void test_reset_before_the_first_used(void **s)
 {
 	struct vu_chain chains[4];
 	struct iovec iov[4];
-	struct heap_state h;
+	struct drv_state h;
 	struct drv d;
 
-	heap_state_init(&h, false, true);
+	drv_state_init(&h, false, true);
 	drv_open(&d, 8, false, true, 0);
 	d.config.inflight = &h.ring;
 	drv_start(&d);
@@ -311,12 +278,12 @@ static void test_fresh_after_reset(void **s)
 {
 	struct vu_chain chains[8];
 	struct iovec iov[8];
-	struct heap_state h;
+	struct drv_state h;
 	struct drv d;
 
 	for (unsigned int packed = 0; packed < 2; packed++) {
-		heap_state_init(&h, packed, true);
-		in_flight_open(&d, &h.ring, packed);
+		drv_state_init(&h, packed, true);
+		drv_open_in_flight(&d, &h.ring, packed);
 		guest_reset(&d);
 		assert_int_equal(recovered(&d), 0);
 		assert_int_equal(vu_ring_pop(d.ring, chains, 8, iov, 8), 5);
@@ -339,10 +306,10 @@ static void test_late_note_is_made_up_for(void **s)
 	struct vu_chain chains[3];
 	struct drv_part part[2];
 	struct iovec iov[8];
-	struct heap_state h;
+	struct drv_state h;
 	struct drv d;
 
-	heap_state_init(&h, true, true);
+	drv_state_init(&h, true, true);
 	state = h.ring.state;
 	drv_open(&d, 8, true, true, 0);
 	d.config.inflight = &h.ring;
@@ -375,145 +342,16 @@ static void test_in_order_needs_no_state(void **s)
 {
 	struct vu_chain chains[8];
 	struct iovec iov[8];
-	struct heap_state h;
+	struct drv_state h;
 	struct drv d;
 
-	heap_state_init(&h, false, true);
-	in_flight_open(&d, &h.ring, false);
+	drv_state_init(&h, false, true);
+	drv_open_in_flight(&d, &h.ring, false);
 	d.config.features = F_IN_ORDER;
 	assert_int_equal(recovered(&d), 0);
 	assert_int_equal(((struct inflight_split *)h.ring.state)->version, 0);
 	assert_int_equal(vu_ring_pop(d.ring, chains, 8, iov, 8), 3);
 	drv_close(&d);
-}
-
-/*
- * Regions of a front end
- */
-
-static void test_region_bounds(void **s)
-{
-	size_t split = vu_inflight_region_bytes(256, false);
-	size_t packed = vu_inflight_region_bytes(256, true);
-	uint64_t *map = aligned_alloc(64, 4 * packed);
-	struct vu_inflight_ring ring;
-
-	assert_int_equal(split % 64, 0);
-	assert_int_equal(split, ALIGN_UP(16 + 16 * 256, 64));
-	assert_int_equal(packed, ALIGN_UP(32 + 32 * 256, 64));
-	assert_int_equal(vu_inflight_region_ring(map, 4 * packed, 3, 256, true, &ring), 0);
-	assert_ptr_equal(ring.state, (char *)map + 3 * packed);
-	assert_int_equal(vu_inflight_region_ring(map, 4 * packed, 4, 256, true, &ring), -EINVAL);
-	assert_int_equal(vu_inflight_region_ring(map, 4 * packed - 1, 3, 256, true, &ring),
-			 -EINVAL);
-	assert_int_equal(vu_inflight_region_ring(map, 4 * packed, UINT32_MAX, 256, true, &ring),
-			 -EINVAL);
-	assert_int_equal(vu_inflight_region_ring(map, 4 * packed, 0, 0, true, &ring), -EINVAL);
-	assert_int_equal(vu_inflight_region_ring(map, SIZE_MAX, 0, 32769, true, &ring), -EINVAL);
-	assert_int_equal(vu_inflight_region_ring(map, 0, 0, 1, false, &ring), -EINVAL);
-	assert_int_equal(vu_inflight_region_ring((char *)map + 4, 3 * packed, 0, 256, true, &ring),
-			 -EINVAL);
-	free(map);
-}
-
-/* A ring larger than the region was made for, or of the other layout, is refused. */
-static void test_region_of_another_size(void **s)
-{
-	struct heap_state h;
-	struct drv d;
-
-	heap_state_init(&h, false, false);
-	drv_open(&d, 16, false, true, 0);
-	d.config.inflight = &h.ring;
-	assert_int_equal(vu_ring_start(d.ring, &d.config), -EINVAL);
-	h.ring.num = 16;
-	h.ring.packed = true;
-	assert_int_equal(vu_ring_start(d.ring, &d.config), -EINVAL);
-	d.config.inflight = NULL;
-	drv_start(&d);
-	drv_close(&d);
-}
-
-/* Whatever is in a region, a ring starts on it and pops what it can prove to be buffers. */
-static void nonsense(bool packed, bool from_valid)
-{
-	size_t bytes = vu_inflight_region_bytes(8, packed);
-	struct vu_chain chains[16];
-	struct iovec iov[64];
-	struct heap_state h;
-	struct drv d;
-	unsigned int n_recovered = 0;
-
-	for (unsigned int round = 0; round < 3000; round++) {
-		uint8_t *state;
-		int n;
-
-		heap_state_init(&h, packed, false);
-		in_flight_open(&d, &h.ring, packed);
-		d.random = round * 2654435761u + 1;
-		state = h.ring.state;
-		for (unsigned int i = 0; i < (from_valid ? 1 + round % 4 : bytes); i++)
-			state[from_valid ? drv_random(&d) % bytes : i] =
-				drv_random(&d) % 4 ? (uint8_t)(drv_random(&d) % 9)
-						   : (uint8_t)drv_random(&d);
-		((struct inflight_split *)h.ring.state)->version = 1;
-		((struct inflight_split *)h.ring.state)->desc_num = 8;
-		if (packed && round % 2)
-			((struct inflight_packed *)h.ring.state)->positions.mark = 0;
-		if (vu_ring_start(d.ring, &d.config) == 0) {
-			n_recovered += vu_ring_info(d.ring)->n_recovered;
-			for (unsigned int i = 0; i < 4; i++) {
-				n = vu_ring_pop(d.ring, chains, 16, iov, 64);
-				for (int c = 0; c < n; c++)
-					vu_ring_push(d.ring, chains[c].head, 1);
-				vu_ring_flush(d.ring);
-			}
-			vu_ring_stop(d.ring);
-		}
-		drv_close(&d);
-	}
-	if (from_valid)
-		assert_true(n_recovered > 0);
-}
-
-static void test_c18_nonsense_in_region(void **s)
-{
-	nonsense(false, false);
-	nonsense(false, true);
-	nonsense(true, false);
-	nonsense(true, true);
-}
-
-/* A running ring does not care what the front end does to the region. */
-static void test_c18_scribbled_while_running(void **s)
-{
-	for (unsigned int i = 0; i < 8; i++)
-		drv_run_property(&(struct drv_property){
-			.num = i & 4 ? 64 : 8,
-			.packed = i & 1,
-			.is_rx = i & 2,
-			.features = F_INDIRECT,
-			.steps = 3000,
-			.seed = i,
-			.state = true,
-			.region = true,
-			.scribble = true,
-		});
-}
-
-static void test_sudden_ends_with_region(void **s)
-{
-	for (unsigned int i = 0; i < 8; i++)
-		drv_run_property(&(struct drv_property){
-			.num = i & 4 ? 64 : 8,
-			.packed = i & 1,
-			.is_rx = i & 2,
-			.features = F_INDIRECT,
-			.steps = 3000,
-			.seed = i,
-			.state = true,
-			.region = true,
-		});
 }
 
 int main(void)
@@ -528,11 +366,6 @@ int main(void)
 		cmocka_unit_test(test_fresh_after_reset),
 		cmocka_unit_test(test_late_note_is_made_up_for),
 		cmocka_unit_test(test_in_order_needs_no_state),
-		cmocka_unit_test(test_region_bounds),
-		cmocka_unit_test(test_region_of_another_size),
-		cmocka_unit_test(test_c18_nonsense_in_region),
-		cmocka_unit_test(test_c18_scribbled_while_running),
-		cmocka_unit_test(test_sudden_ends_with_region),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
