@@ -175,15 +175,17 @@ balance() {
 		({$wire, $guest, $vx, $lost} | tojson)'
 }
 
-# testpmd_start NAME EAL-ARGS... -- ARGS...: waits for its prompt
+# testpmd_start NAME EAL-ARGS... -- ARGS...: waits for its prompt. Runs in the network namespace
+# $testpmd_netns if that is set.
 testpmd_start() {
 	local name=$1 fd
 	shift
 	: >"$tmp/$name.log"
 	mkfifo "$tmp/$name.in"
 	exec {fd}<>"$tmp/$name.in"
-	stdbuf -oL dpdk-testpmd --no-pci --no-telemetry --file-prefix="$(basename "$tmp")-$name" "$@" \
-		<&"$fd" >"$tmp/$name.log" 2>&1 &
+	nsenter --net="${testpmd_netns:-/proc/self/ns/net}" stdbuf -oL dpdk-testpmd --no-pci \
+		--no-telemetry --file-prefix="$(basename "$tmp")-$name" "$@" <&"$fd" \
+		>"$tmp/$name.log" 2>&1 &
 	tp_pid[$name]=$!
 	tp_fd[$name]=$fd
 	tp_mark[$name]=0

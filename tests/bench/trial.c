@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * trial.c - one measurement of a switch and its guest, both of which never sleep, on two CPUs.
+ *
+ *   trial to-guest   IFACE --switch TID --guest TID --src MAC --dst MAC --size BYTES --count N
+ *   trial from-guest IFACE --switch TID --guest TID --ms N
+ *
+ * to-guest sends frames out of IFACE, the far end of the wire. from-guest wakes the guest, which
+ * SIGSTOP holds, for so long, and watches how many arrive at IFACE.
+ *
+ * While frames flow, the two polling threads have real-time priority: nothing else of the machine
+ * is in the figures. To-guest's sending thread needs a core too, and gets the guest's. Threads
+ * that never wait and share a core get it in turns of several milliseconds, in which any receive
+ * ring overflows; so this program raises the sending thread above the guest for ON_US and puts it
+ * below for OFF_US, over and over: bursts shorter than the ring, and time for the guest between.
+ * The kernel's part of receiving (XDP, the copy into the AF_XDP socket's memory) takes place in
+ * the sending thread's softirq, on the guest's CPU for every switch.
+ *
+ * Prints {"seconds":S,"frames":N,"waited":W}: N offered or seen, and the share of the time in
+ * which the switch's thread was ready but did not run, which spoils the figures.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "offer.h"
+#include "include/vxdp/util.h"
+
+#define ON_US  100
+#define OFF_US 100
+
+#define TOO_SHORT_NS 2000000u
+#define SETTLE_NS    20000000u /* for what is left in the rings */
+
+enum priority { GUEST = 1, SENDER_ON = 2, CONDUCTOR = 3 };
+
+struct options {
+	const char *iface;
+	pid_t switch_tid, guest_tid;
+	unsigned int ms;
+	struct offer offer;
+};
+
+/* What the polling threads do between begin() and end(). */
+struct window {
+	const struct options *opt;
+	uint64_t start_ns, took_ns, waited_ns;
+};
+
+struct sender {
+	const struct offer *offer;
+	pid_t tid;
+	int err;
+	bool done;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void sleep_until(uint64_t ns)
+{
+	const struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+		;
+}
+
+/* Real-time @priority, or 0 for the default. */
+static int set_priority(pid_t tid, int priority)
+{
+	const struct sched_param param = {.sched_priority = priority};
+
+	return sched_setscheduler(tid, priority ? SCHED_FIFO : SCHED_OTHER, &param) < 0 ? -errno
+											: 0;
+}
+
+/* How long thread @tid was ready and waited for a CPU; 0 if the kernel does not tell. */
+static uint64_t waited_ns(pid_t tid)
+{
+	char path[64];
+	uint64_t ns = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", tid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%*u %" SCNu64, &ns) != 1)
+		ns = 0;
+	fclose(f);
+	return ns;
+}
+
+static uint64_t received(const char *iface)
+{
+	char line[512], name[64];
+	uint64_t packets = 0, n;
+	FILE *f = fopen("/proc/self/net/dev", "re");
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " %63[^:]: %*u %" SCNu64, name, &n) == 2 && !strcmp(name, iface))
+			packets = n;
+	}
+	fclose(f);
+	return packets;
+}
+
+static void *send_all(void *arg)
+{
+	struct sender *s = arg;
+
+	/* Below the conductor from the start, whose priority it has inherited. */
+	s->err = set_priority(0, SENDER_ON);
+	store_release(&s->tid, gettid());
+	if (!s->err)
+		s->err = offer_send(s->offer);
+	store_release(&s->done, true);
+	return NULL;
+}
+
+static int begin(struct window *w)
+{
+	int err = set_priority(w->opt->guest_tid, GUEST) ?: set_priority(w->opt->switch_tid, GUEST);
+
+	w->waited_ns = waited_ns(w->opt->switch_tid);
+	w->start_ns = now_ns();
+	return err;
+}
+
+static void end(struct window *w)
+{
+	w->took_ns = now_ns() - w->start_ns;
+	w->waited_ns = waited_ns(w->opt->switch_tid) - w->waited_ns;
+	set_priority(w->opt->switch_tid, 0);
+	set_priority(w->opt->guest_tid, 0);
+}
+
+static uint64_t cpu_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	if (clock_gettime(clock, &t) < 0) /* the thread has ended */
+		return 0;
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * Turn the sender on and off until it has sent all. Before and after, it sleeps in the kernel,
+ * waiting for RCU, which real-time threads hold up: the window is while it uses its turns.
+ */
+static int conduct(const struct sender *s, clockid_t clock, struct window *w)
+{
+	uint64_t next = now_ns(), before_ns = cpu_ns(clock);
+	int err = 0;
+
+	while (!err && !load_acquire(&s->done)) {
+		uint64_t ran_ns;
+
+		err = set_priority(s->tid, SENDER_ON);
+		next = MAX(next, now_ns()) + ON_US * 1000u;
+		sleep_until(next);
+		ran_ns = cpu_ns(clock) - before_ns;
+		before_ns += ran_ns;
+		if (!err && !w->start_ns && ran_ns > ON_US * 1000u / 2)
+			err = begin(w);
+		else if (w->start_ns && !w->took_ns && ran_ns < ON_US * 1000u / 10)
+			end(w);
+		if (w->took_ns && w->took_ns < TOO_SHORT_NS)
+			w->start_ns = w->took_ns = 0; /* that was not the sending yet */
+		if (!err)
+			err = set_priority(s->tid, 0);
+		next += OFF_US * 1000u;
+		sleep_until(next);
+	}
+	if (w->start_ns && !w->took_ns)
+		end(w);
+	return err == -ESRCH ? 0 : err; /* it has just ended */
+}
+
+static int to_guest(struct options *opt, struct window *w)
+{
+	struct sender s = {.offer = &opt->offer};
+	clockid_t clock;
+	pthread_t thread;
+	int err = offer_load(&opt->offer);
+
+	if (!err)
+		err = -pthread_create(&thread, NULL, send_all, &s);
+	if (err)
+		return err;
+	while (!load_acquire(&s.tid))
+		sleep_until(now_ns() + ON_US * 1000u);
+	err = -pthread_getcpuclockid(thread, &clock);
+	if (!err)
+		err = conduct(&s, clock, w);
+	pthread_join(thread, NULL);
+	close_fd(&opt->offer.prog);
+	return err ?: s.err;
+}
+
+/* The guest is stopped before and after, so that what the switch counts is what happened here. */
+static int from_guest(const struct options *opt, struct window *w)
+{
+	int err = begin(w);
+
+	if (!err && kill(opt->guest_tid, SIGCONT) < 0)
+		err = -errno;
+	if (!err)
+		sleep_until(now_ns() + opt->ms * 1000000ull);
+	kill(opt->guest_tid, SIGSTOP);
+	end(w);
+	return err;
+}
+
+static int measure(struct options *opt)
+{
+	const bool offering = opt->offer.count > 0;
+	struct window w = {.opt = opt};
+	uint64_t before = received(opt->iface), frames = opt->offer.count;
+	int err = set_priority(0, CONDUCTOR);
+
+	if (!err)
+		err = offering ? to_guest(opt, &w) : from_guest(opt, &w);
+	if (err)
+		return err;
+	set_priority(0, 0);
+	if (!offering) {
+		sleep_until(now_ns() + SETTLE_NS);
+		frames = received(opt->iface) - before;
+	}
+	printf("{\"seconds\":%.4f,\"frames\":%" PRIu64 ",\"waited\":%.4f}\n",
+	       (double)w.took_ns / 1e9, frames, (double)w.waited_ns / (double)w.took_ns);
+	return 0;
+}
+
+static bool parse_mac(const char *text, uint8_t mac[6])
+{
+	return sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2], &mac[3],
+		      &mac[4], &mac[5]) == 6;
+}
+
+static bool parse_option(struct options *opt, int c)
+{
+	switch (c) {
+	case 's':
+		return parse_mac(optarg, opt->offer.src);
+	case 'd':
+		return parse_mac(optarg, opt->offer.dst);
+	case 'b':
+		return sscanf(optarg, "%u", &opt->offer.bytes) == 1 &&
+		       opt->offer.bytes >= OFFER_BYTES_MIN && opt->offer.bytes <= OFFER_BYTES_MAX;
+	case 'n':
+		return sscanf(optarg, "%u", &opt->offer.count) == 1;
+	case 'm':
+		return sscanf(optarg, "%u", &opt->ms) == 1;
+	case 'w':
+		return sscanf(optarg, "%d", &opt->switch_tid) == 1;
+	case 'g':
+		return sscanf(optarg, "%d", &opt->guest_tid) == 1;
+	}
+	return false;
+}
+
+static bool parse_options(int argc, char **argv, struct options *opt)
+{
+	static const struct option longs[] = {
+		{"src", 1, 0, 's'},   {"dst", 1, 0, 'd'},
+		{"size", 1, 0, 'b'},  {"count", 1, 0, 'n'},
+		{"ms", 1, 0, 'm'},    {"switch", 1, 0, 'w'},
+		{"guest", 1, 0, 'g'}, {0},
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (!parse_option(opt, c))
+			return false;
+	}
+	if (optind != argc - 2 || !opt->switch_tid || !opt->guest_tid)
+		return false;
+	opt->iface = argv[optind + 1];
+	opt->offer.ifindex = (int)if_nametoindex(opt->iface);
+	if (strcmp(argv[optind], "to-guest") == 0)
+		return opt->offer.ifindex && opt->offer.bytes && opt->offer.count;
+	return strcmp(argv[optind], "from-guest") == 0 && opt->ms && !opt->offer.count;
+}
+
+int main(int argc, char **argv)
+{
+	struct options opt = {0};
+	int err;
+
+	if (!parse_options(argc, argv, &opt)) {
+		fputs("usage: trial to-guest IFACE --switch TID --guest TID --src MAC --dst MAC "
+		      "--size BYTES --count N\n"
+		      "       trial from-guest IFACE --switch TID --guest TID --ms N\n",
+		      stderr);
+		return 2;
+	}
+	err = measure(&opt);
+	if (err)
+		fprintf(stderr, "trial: %s\n", strerror(-err));
+	return err ? 1 : 0;
+}
