@@ -85,7 +85,8 @@ struct attack_case {
 	}
 
 extern const struct attack_case message_cases[], descriptor_cases[], vring_cases[], memory_cases[],
-	log_cases[], session_cases[], ring_cases[], net_cases[], life_cases[], race_cases[];
+	log_cases[], session_cases[], state_cases[], ring_cases[], net_cases[], frame_cases[],
+	life_cases[], race_cases[];
 
 /** attack_fail() - a step's own assertion failed; use as: return attack_fail(a, ...) */
 int attack_fail(struct attack *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -107,6 +108,12 @@ bool attack_broken(struct attack *a, int timeout_ms);
 
 /** attack_works() - frames go to the wire and back, after a loss at most: 0 or -EIO */
 int attack_works(struct attack *a);
+
+/** attack_wait_sent() - 0 when all that was sent is given back, -EPIPE if the ring was given up */
+int attack_wait_sent(struct attack *a);
+
+/** attack_refill() - the receive ring without good buffers, full of this one: how many */
+unsigned int attack_refill(struct attack *a, const struct fe_part *parts, unsigned int n_parts);
 
 /** attack_rand() - a pseudo-random number, the same sequence in every run */
 uint64_t attack_rand(void);

@@ -445,7 +445,7 @@ static const struct step c18[] = {
 	{"GET 2000 times (CVE-2020-10726, CVE-2022-0669)", get_inflight_often, 2000, AT_NEGOTIATED,
 	 WANT_OK, 0},
 	SET("SET for 0 rings", 0),
-	SET("SET for 65535 rings (CVE-2021-3839)", 1),
+	SET("SET for 65535 rings (CVE-2021-3839, qemu 4403)", 1),
 	SET("SET for rings of 0", 2),
 	SET("SET for rings of 65535", 3),
 	SET("SET of 0 bytes", 4),

@@ -393,8 +393,10 @@ static int leak_loop(struct attack *a, uint64_t rounds)
 }
 
 static const struct step c5[] = {
-	{"1 descriptor where none belongs", with_fds, 1, AT_NOTHING, WANT_CLOSE, 0},
-	{"8 descriptors where none belongs", with_fds, 8, AT_NOTHING, WANT_CLOSE, 0},
+	{"1 descriptor where none belongs (CVE-2019-14818)", with_fds, 1, AT_NOTHING, WANT_CLOSE,
+	 0},
+	{"8 descriptors where none belongs (CVE-2019-14818)", with_fds, 8, AT_NOTHING, WANT_CLOSE,
+	 0},
 	{"a table of 2 with 1 descriptor", table_with_fds, 1, AT_NEGOTIATED, WANT_REFUSE, 0},
 	{"a table of 2 with 0 descriptors", table_with_fds, 0, AT_NEGOTIATED, WANT_REFUSE, 0},
 	{"a table of 2 with 3 descriptors", table_with_fds, 3, AT_NEGOTIATED, WANT_REFUSE, 0},
@@ -418,7 +420,8 @@ static const struct step c5[] = {
 	{"SET_VRING_CALL with 2 descriptors", vring_fds, 2, AT_NEGOTIATED, WANT_REFUSE, 0},
 	{"REM_MEM_REG with a descriptor, which is allowed", remove_with_fd, 0, AT_MEMORY, WANT_OK,
 	 0},
-	{"all of it 400 times", leak_loop, 400, AT_NOTHING, WANT_ANY, 0},
+	{"all of it 400 times (CVE-2019-14818, CVE-2022-0669)", leak_loop, 400, AT_NOTHING,
+	 WANT_ANY, 0},
 };
 
 const struct attack_case message_cases[] = {

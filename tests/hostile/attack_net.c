@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * attack_net.c - R8 to R13: what a guest can do with frames, headers and buffers in rings that are
- * right.
+ * attack_net.c - R8 to R10: chains and buffers of all lengths, in rings that are right.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,23 +24,6 @@ static int send_pieces(struct attack *a, uint32_t bytes, uint32_t piece, unsigne
 		bytes -= take;
 	}
 	return fe_ring_add(q, parts, n, flags, FE_NO_BUFFER) < 0 ? -ENOSPC : 0;
-}
-
-/* All that was sent is given back in time. */
-static int wait_sent(struct attack *a)
-{
-	struct fe_ring *q = fe_tx(a->fe, 0);
-
-	fe_ring_kick_always(q);
-	for (unsigned int i = 0; i < 400; i++) {
-		fe_net_reclaim(a->fe, 0);
-		if (!fe_ring_in_flight(q))
-			return 0;
-		if (attack_broken(a, 0))
-			return -EPIPE;
-		usleep(5000);
-	}
-	return attack_fail(a, "%u buffers were never given back", fe_ring_in_flight(q));
 }
 
 static void fill_frame(struct attack *a, uint32_t bytes)
@@ -70,9 +50,9 @@ static int tx_bytes(struct attack *a, uint64_t arg)
 	for (unsigned int i = 0; !err && i < 8; i++) {
 		err = send_pieces(a, bytes, piece, i % 2 ? FE_ADD_INDIRECT : 0);
 		if (err == -ENOSPC)
-			err = wait_sent(a);
+			err = attack_wait_sent(a);
 	}
-	return err ? err : wait_sent(a);
+	return err ? err : attack_wait_sent(a);
 }
 
 /* Every length from 1 byte to what a frame with its header can have at least. */
@@ -84,7 +64,7 @@ static int tx_every_length(struct attack *a, uint64_t piece)
 	for (uint32_t bytes = 1; !err && bytes < 80; bytes++) {
 		err = send_pieces(a, bytes, piece, bytes % 3 ? 0 : FE_ADD_INDIRECT);
 		if (!err)
-			err = wait_sent(a);
+			err = attack_wait_sent(a);
 	}
 	return err;
 }
@@ -112,7 +92,7 @@ static int tx_many_parts(struct attack *a, uint64_t n)
 		parts[i] = (struct fe_part){.gpa = q->pool[0] + i, .bytes = 1};
 	if (fe_ring_add(q, parts, n, 0, FE_NO_BUFFER) < 0)
 		return -ENOSPC;
-	return wait_sent(a);
+	return attack_wait_sent(a);
 }
 
 #define TX(name, bytes, piece)                                                                     \
@@ -146,28 +126,6 @@ static const struct step r8[] = {
 
 /* --- R9, R10: receive buffers ---------------------------------------------------------------- */
 
-/* The receive ring is emptied of good buffers first, then filled with these. */
-static unsigned int refill_with(struct attack *a, const struct fe_part *parts, unsigned int n_parts)
-{
-	struct fe_ring *q = fe_rx(a->fe, 0);
-	unsigned int n = 0;
-	uint64_t number;
-	uint32_t bytes;
-
-	for (unsigned int i = 0; i < 200 && q->n_free_desc < q->num; i++) {
-		attack_poke(a, 16);
-		fe_ring_wait(q, 10);
-		while (fe_ring_get(q, &number, &bytes) > 0)
-			if (number < q->pool_n)
-				q->pool_free[q->pool_n_free++] = number;
-	}
-	while (fe_ring_add(q, parts, n_parts, FE_ADD_HOLD, FE_NO_BUFFER) >= 0)
-		n++;
-	fe_ring_publish(q);
-	fe_ring_kick_always(q);
-	return n;
-}
-
 /* Frames of 60 and 1514 bytes at the bad buffers, then good ones again. */
 static int rx_bytes(struct attack *a, uint64_t bytes)
 {
@@ -176,7 +134,7 @@ static int rx_bytes(struct attack *a, uint64_t bytes)
 	uint64_t number;
 	uint32_t written;
 
-	if (!refill_with(a, &part, 1))
+	if (!attack_refill(a, &part, 1))
 		return attack_fail(a, "no room for bad buffers");
 	for (unsigned int i = 0; i < 40; i++) {
 		attack_poke(a, 16);
@@ -196,7 +154,7 @@ static int rx_readable(struct attack *a, uint64_t arg)
 	struct fe_part parts[2] = {{.gpa = q->pool[0], .bytes = 2048, .writable = arg},
 				   {.gpa = q->pool[1], .bytes = 2048}};
 
-	refill_with(a, parts, arg ? 2 : 1);
+	attack_refill(a, parts, arg ? 2 : 1);
 	return 0;
 }
 
@@ -247,9 +205,10 @@ static const struct step r9[] = {
 };
 
 static const struct step r10[] = {
-	{"buffers of 1 byte: a frame needs 72 to 1526 of 256", rx_bytes, 1, AT_RUNNING, WANT_ANY,
-	 0},
-	{"buffers of 1 byte, packed", rx_bytes, 1, AT_RUNNING, WANT_ANY, STEP_PACKED},
+	{"buffers of 1 byte: a frame needs 72 to 1526 of 256 (CVE-2018-16880)", rx_bytes, 1,
+	 AT_RUNNING, WANT_ANY, 0},
+	{"buffers of 1 byte, packed (CVE-2018-16880)", rx_bytes, 1, AT_RUNNING, WANT_ANY,
+	 STEP_PACKED},
 	{"buffers of 13 bytes", rx_bytes, 13, AT_RUNNING, WANT_ANY, 0},
 	{"8 buffers of 64 bytes for frames of up to 1526", rx_bytes, 64, AT_RUNNING, WANT_ANY,
 	 STEP_SMALL},
@@ -257,284 +216,9 @@ static const struct step r10[] = {
 	 STEP_SMALL | STEP_PACKED},
 };
 
-/* --- R11: the header in front of a frame ------------------------------------------------------ */
-
-struct header_try {
-	const char *name;
-	struct fe_hdr hdr;
-};
-
-#define C FE_HDR_NEEDS_CSUM
-
-static const struct header_try header_tries[] = {
-	{"csum_start beyond the frame", {C, 0, 0, 0, 60000, 16, 0}},
-	{"csum_start at its end", {C, 0, 0, 0, 512, 0, 0}},
-	{"csum_start one before its end", {C, 0, 0, 0, 511, 0, 0}},
-	{"csum_offset beyond", {C, 0, 0, 0, 34, 60000, 0}},
-	{"both wrap", {C, 0, 0, 0, 0xffff, 0xffff, 0}},
-	{"csum_start 0", {C, 0, 0, 0, 0, 0, 0}},
-	{"csum_start 0, offset 510", {C, 0, 0, 0, 0, 510, 0}},
-	{"csum_start 0, offset 511", {C, 0, 0, 0, 0, 511, 0}},
-	{"gso_size 0", {C, FE_GSO_TCPV4, 54, 0, 34, 16, 0}},
-	{"gso_size 1", {C, FE_GSO_TCPV4, 54, 1, 34, 16, 0}},
-	{"gso_size 65535", {C, FE_GSO_TCPV4, 54, 65535, 34, 16, 0}},
-	{"hdr_len 0", {C, FE_GSO_TCPV4, 0, 100, 34, 16, 0}},
-	{"hdr_len 65535", {C, FE_GSO_TCPV4, 65535, 100, 34, 16, 0}},
-	{"GSO without NEEDS_CSUM", {0, FE_GSO_TCPV4, 54, 100, 0, 0, 0}},
-	{"TCPv6 in an IPv4 frame", {C, FE_GSO_TCPV6, 54, 100, 34, 16, 0}},
-	{"UFO", {C, FE_GSO_UDP, 42, 100, 34, 6, 0}},
-	{"USO of a TCP frame", {C, FE_GSO_UDP_L4, 42, 100, 34, 6, 0}},
-	{"gso_type 2", {C, 2, 54, 100, 34, 16, 0}},
-	{"gso_type 6", {C, 6, 54, 100, 34, 16, 0}},
-	{"gso_type 0x7f", {C, 0x7f, 54, 100, 34, 16, 0}},
-	{"ECN alone", {C, FE_GSO_ECN, 54, 100, 34, 16, 0}},
-	{"ECN with TCPv4", {C, FE_GSO_TCPV4 | FE_GSO_ECN, 54, 100, 34, 16, 0}},
-	{"all flags", {0xff, 0, 0, 0, 34, 16, 0xffff}},
-	{"all ones", {0xff, 0xff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff}},
-};
-
-/* An IPv4 TCP frame of 512 bytes, its own lengths and offsets to be spoilt by the caller. */
-static void make_tcp(struct attack *a, uint8_t *f)
-{
-	static const uint8_t ip[20] = {0x45, 0, 0x01, 0xf2, 0, 1, 0,  0, 64, 6,
-				       0,    0, 10,   0,    0, 1, 10, 0, 0,  2};
-
-	memset(f, 0, 512);
-	memcpy(f, a->exchange.wire_mac, 6);
-	memcpy(f + 6, a->exchange.guest_mac, 6);
-	f[12] = 0x08;
-	memcpy(f + 14, ip, sizeof(ip));
-	f[46] = 0x50; /* TCP header of 20 bytes */
-}
-
-static int header_lies(struct attack *a, uint64_t arg)
-{
-	uint8_t frame[512];
-	int err = 0;
-
-	for (unsigned int i = 0; !err && i < ARRAY_SIZE(header_tries); i++) {
-		make_tcp(a, frame);
-		for (unsigned int j = 0; !err && j < 4; j++)
-			err = fe_net_send(a->fe, 0, &header_tries[i].hdr, frame,
-					  j < 2 ? sizeof(frame) : 60, j % 2 ? FE_LAYOUT_MANY : 0,
-					  0);
-		if (!err)
-			err = wait_sent(a);
-		if (err)
-			return attack_fail(a, "%s: %s %s", header_tries[i].name, strerror(-err),
-					   a->note);
-	}
-	return err;
-}
-
-struct spoil {
-	const char *name;
-	uint16_t at;
-	uint8_t value;
-};
-
-static const struct spoil spoils[] = {
-	{"IP header length 0", 14, 0x40},    {"IP header length 60", 14, 0x4f},
-	{"IP version 15", 14, 0xf5},	     {"IP total length 0", 16, 0},
-	{"IP total length 65280", 16, 0xff}, {"a fragment", 20, 0x20},
-	{"a later fragment", 21, 0x10},	     {"TCP data offset 0", 46, 0x00},
-	{"TCP data offset 60", 46, 0xf0},    {"not TCP", 23, 17},
-	{"IPv6 ethertype", 12, 0x86},	     {"VLAN ethertype", 12, 0x81},
-};
-
-static int frame_lies(struct attack *a, uint64_t arg)
-{
-	static const struct fe_hdr gso = {C, FE_GSO_TCPV4, 54, 100, 34, 16, 0};
-	uint8_t frame[512];
-	int err = 0;
-
-	for (unsigned int i = 0; !err && i < ARRAY_SIZE(spoils); i++) {
-		make_tcp(a, frame);
-		frame[spoils[i].at] = spoils[i].value;
-		if (spoils[i].at == 12)
-			frame[13] = spoils[i].value == 0x86 ? 0xdd : 0;
-		for (unsigned int j = 0; !err && j < 4; j++)
-			err = fe_net_send(a->fe, 0, j % 2 ? &gso : NULL, frame,
-					  j < 2 ? sizeof(frame) : 60, FE_LAYOUT_TWO, 0);
-		if (!err)
-			err = wait_sent(a);
-		if (err)
-			return attack_fail(a, "%s: %s %s", spoils[i].name, strerror(-err), a->note);
-	}
-	return err;
-}
-
-/* VLAN tags, one on the other, cut off anywhere. */
-static int vlan_stacks(struct attack *a, uint64_t arg)
-{
-	uint8_t frame[512];
-	int err = 0;
-
-	for (unsigned int n = 1; !err && n < 60; n++) {
-		make_tcp(a, frame);
-		for (unsigned int i = 0; i < n; i++)
-			memcpy(frame + 12 + 4 * i, i % 2 ? "\x88\xa8\x00\x02" : "\x81\x00\x00\x01",
-			       4);
-		err = fe_net_send(a->fe, 0, NULL, frame, MAX(14u, MIN(12 + 4 * n, 60)),
-				  FE_LAYOUT_ONE, 0);
-		if (!err && n % 8 == 0)
-			err = wait_sent(a);
-	}
-	return err ? err : wait_sent(a);
-}
-
-/* GSO of 64 KiB into segments of one byte each would be 64 thousand frames. */
-static int gso_storm(struct attack *a, uint64_t gso_size)
-{
-	const struct fe_hdr hdr = {C, FE_GSO_TCPV4, 54, gso_size, 34, 16, 0};
-	static uint8_t frame[65000];
-	int err = 0;
-
-	make_tcp(a, frame);
-	frame[16] = (sizeof(frame) - 14) >> 8;
-	frame[17] = (sizeof(frame) - 14) & 0xff;
-	for (unsigned int i = 0; !err && i < 8; i++)
-		err = fe_net_send(a->fe, 0, &hdr, frame, sizeof(frame), FE_LAYOUT_TWO, 0);
-	return err ? err : wait_sent(a);
-}
-
-static const struct step r11[] = {
-	{"header lies, offloads negotiated (CVE-2024-11614)", header_lies, 0, AT_RUNNING,
-	 WANT_WORKS, STEP_OFFLOAD},
-	{"header lies, offloads negotiated, packed", header_lies, 0, AT_RUNNING, WANT_WORKS,
-	 STEP_OFFLOAD | STEP_PACKED},
-	{"header lies, nothing negotiated", header_lies, 0, AT_RUNNING, WANT_WORKS, 0},
-	{"the frame's own lengths lie", frame_lies, 0, AT_RUNNING, WANT_WORKS, STEP_OFFLOAD},
-	{"the frame's own lengths lie, nothing negotiated", frame_lies, 0, AT_RUNNING, WANT_WORKS,
-	 0},
-	{"VLAN stacks", vlan_stacks, 0, AT_RUNNING, WANT_WORKS, 0},
-	{"65000 bytes in segments of 1", gso_storm, 1, AT_RUNNING, WANT_WORKS,
-	 STEP_OFFLOAD | STEP_BIG},
-	{"65000 bytes in segments of 0 (CVE-2026-100236)", gso_storm, 0, AT_RUNNING, WANT_WORKS,
-	 STEP_OFFLOAD | STEP_BIG},
-	{"65000 bytes in segments of 65535", gso_storm, 65535, AT_RUNNING, WANT_WORKS,
-	 STEP_OFFLOAD | STEP_BIG},
-};
-
-/* --- R12: buffers over rings, over each other, twice ------------------------------------------ */
-
-/* Receive buffers over the device's own used ring (or the descriptors): our writes, its reads. */
-static int rx_over_ring(struct attack *a, uint64_t which)
-{
-	struct fe_ring *q = fe_rx(a->fe, 0);
-	struct fe_part part = {.bytes = 2048, .writable = true};
-
-	part.gpa = which == 0 ? q->device_gpa : which == 1 ? q->driver_gpa : q->desc_gpa;
-	refill_with(a, &part, 1);
-	for (unsigned int i = 0; i < 20; i++) {
-		attack_poke(a, 32);
-		usleep(2000);
-	}
-	return 0;
-}
-
-static int tx_is_rx(struct attack *a, uint64_t arg)
-{
-	struct fe_ring *rx = fe_rx(a->fe, 0), *tx = fe_tx(a->fe, 0);
-	struct fe_part part = {.gpa = rx->pool[0], .bytes = 2048, .writable = true};
-
-	refill_with(a, &part, 1);
-	part.writable = false;
-	part.bytes = 72;
-	for (unsigned int i = 0; i < 200; i++) {
-		fe_ring_add(tx, &part, 1, 0, FE_NO_BUFFER);
-		fe_ring_kick_always(tx);
-		attack_poke(a, 4);
-		fe_net_reclaim(a->fe, 0);
-	}
-	return 0;
-}
-
-/* The same head again while it is in flight: the same chunk twice in the kernel's fill ring. */
-static int same_head(struct attack *a, uint64_t is_tx)
-{
-	struct fe_ring *q = is_tx ? fe_tx(a->fe, 0) : fe_rx(a->fe, 0);
-	struct fe_part part = {.gpa = q->pool[0], .bytes = 2048, .writable = true};
-
-	if (!is_tx)
-		refill_with(a, &part, 1);
-	raw_desc(q, 0, q->pool[0], is_tx ? 72 : 2048, is_tx ? 0 : FE_DESC_WRITE, 0);
-	for (unsigned int i = 0; i < 100; i++) {
-		q->avail_idx = *(volatile uint16_t *)&q->used->idx;
-		for (unsigned int j = 0; j < 64; j++)
-			raw_avail(q, 0);
-		raw_go(q);
-		attack_poke(a, 8);
-		usleep(1000);
-	}
-	return 0;
-}
-
-static const struct step r12[] = {
-	{"receive buffers over the used ring", rx_over_ring, 0, AT_RUNNING, WANT_ANY, 0},
-	{"receive buffers over the available ring", rx_over_ring, 1, AT_RUNNING, WANT_ANY, 0},
-	{"receive buffers over the descriptors", rx_over_ring, 2, AT_RUNNING, WANT_ANY, 0},
-	{"receive buffers over the descriptors, packed", rx_over_ring, 2, AT_RUNNING, WANT_ANY,
-	 STEP_PACKED},
-	{"one buffer for everything, both ways", tx_is_rx, 0, AT_RUNNING, WANT_ANY, 0},
-	{"one buffer for everything, both ways, packed", tx_is_rx, 0, AT_RUNNING, WANT_ANY,
-	 STEP_PACKED},
-	{"the same receive head twice", same_head, 0, AT_RUNNING, WANT_ANY, 0},
-	{"the same transmit head twice", same_head, 1, AT_RUNNING, WANT_ANY, 0},
-};
-
-/* --- R13: frames that change after they were handed over ---------------------------------------
- */
-
-struct rewriter {
-	uint8_t *frames;
-	size_t bytes;
-	bool stop;
-};
-
-static void *rewrite(void *arg)
-{
-	struct rewriter *r = arg;
-	uint32_t x = 1;
-
-	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
-		x = x * 1664525 + 1013904223;
-		for (size_t at = 0; at < r->bytes; at += 2048)
-			__atomic_store_n(&r->frames[at + x % 40], (uint8_t)(x >> 24),
-					 __ATOMIC_RELAXED);
-	}
-	return NULL;
-}
-
-static int rewritten(struct attack *a, uint64_t arg)
-{
-	struct fe_ring *q = fe_tx(a->fe, 0);
-	struct rewriter r = {.frames = fe_mem_va(a->fe, q->pool[0], q->buffer_bytes),
-			     .bytes = 64 * 2048};
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, rewrite, &r))
-		return -ENOMEM;
-	for (unsigned int i = 0; i < 300; i++) {
-		for (unsigned int j = 0; j < 16; j++)
-			exchange_step(&a->exchange, 1);
-		if (i % 4 == 0)
-			usleep(1000);
-	}
-	__atomic_store_n(&r.stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
-	exchange_drain(&a->exchange, 200);
-	return 0;
-}
-
-static const struct step r13[] = {
-	{"while the back end has them", rewritten, 0, AT_RUNNING, WANT_WORKS, 0},
-	{"while the back end has them, packed", rewritten, 0, AT_RUNNING, WANT_WORKS, STEP_PACKED},
-	{"while the back end has them, with offloads", rewritten, 0, AT_RUNNING, WANT_WORKS,
-	 STEP_OFFLOAD},
-};
-
 const struct attack_case net_cases[] = {
-	STEPS("R8", r8),   STEPS("R9", r9),   STEPS("R10", r10), STEPS("R11", r11),
-	STEPS("R12", r12), STEPS("R13", r13), {NULL, NULL, 0},
+	STEPS("R8", r8),
+	STEPS("R9", r9),
+	STEPS("R10", r10),
+	{NULL, NULL, 0},
 };

@@ -110,10 +110,11 @@ static int wraps_around(struct attack *a, uint64_t arg)
 #define BY(n) ((uint64_t)(uint16_t)(n) << 16)
 
 static const struct step r1[] = {
-	{"257 ahead", jump, BY(257), AT_RUNNING, WANT_BROKEN, 0},
+	{"257 ahead (CVE-2016-5403)", jump, BY(257), AT_RUNNING, WANT_BROKEN, 0},
 	{"32768 ahead", jump, BY(-32768), AT_RUNNING, WANT_BROKEN, 0},
 	{"1 back", jump, BY(-1), AT_RUNNING, WANT_BROKEN, 0},
-	{"257 ahead, receive ring", jump, BY(257) | IS_RX, AT_RUNNING, WANT_BROKEN, 0},
+	{"257 ahead, receive ring (CVE-2016-5403)", jump, BY(257) | IS_RX, AT_RUNNING, WANT_BROKEN,
+	 0},
 	{"300 back, receive ring", jump, BY(-300) | IS_RX, AT_RUNNING, WANT_BROKEN, 0},
 	{"changing all the time", changing, 0, AT_RUNNING, WANT_ANY, 0},
 	{"changing all the time, receive ring", changing, IS_RX, AT_RUNNING, WANT_ANY, 0},

@@ -91,7 +91,8 @@ static int first_beyond(struct attack *a, uint64_t request)
 
 #define BAD_INDEX(name)                                                                            \
 	{                                                                                          \
-#name, bad_index, FE_##name, AT_NOTHING, WANT_REFUSE, 0                            \
+#name " (CVE-2020-10723, qemu 4403)", bad_index, FE_##name, AT_NOTHING,            \
+			WANT_REFUSE, 0                                                             \
 	}
 
 static const struct step c9[] = {
@@ -169,6 +170,16 @@ static int num_while_running(struct attack *a, uint64_t num)
 	return fe_sock_ack(a->fe, FE_SET_VRING_NUM, &state, sizeof(state), NULL, 0);
 }
 
+/* What was allocated for a size must go when it is said again. */
+static int num_often(struct attack *a, uint64_t rounds)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < rounds; i++)
+		err = num_while_running(a, i % 2 ? 256 : 32768);
+	return err;
+}
+
 /* The in-flight region is for rings of 8, the rings have 256: more is in flight than fits. */
 static int inflight_smaller(struct attack *a, uint64_t arg)
 {
@@ -216,10 +227,11 @@ static const struct step c10[] = {
 	{"512 while the ring of 256 runs", num_while_running, 512, AT_RUNNING, WANT_ANY, 0},
 	{"512 while the packed ring runs", num_while_running, 512, AT_RUNNING, WANT_ANY,
 	 STEP_PACKED},
-	{"larger than the in-flight region was made for", inflight_smaller, 0, AT_RINGS, WANT_ANY,
-	 0},
-	{"larger than the in-flight region, packed", inflight_smaller, 0, AT_RINGS, WANT_ANY,
-	 STEP_PACKED},
+	{"another one 5000 times (CVE-2019-14818)", num_often, 5000, AT_MEMORY, WANT_OK, 0},
+	{"larger than the in-flight region was made for (CVE-2026-86565)", inflight_smaller, 0,
+	 AT_RINGS, WANT_ANY, 0},
+	{"larger than the in-flight region, packed (CVE-2026-86565)", inflight_smaller, 0, AT_RINGS,
+	 WANT_ANY, STEP_PACKED},
 };
 
 /* --- C11: ring addresses --------------------------------------------------------------------- */

@@ -5,9 +5,9 @@
  *   attacker CASE --socket PATH [--wire NETNS:IFACE] [--pid PID] [--cycles N] [--seconds N]
  *   attacker --list
  *
- * CASE is C1..C25 (messages) or R1..R20 (rings). Prints "# CASE step: what came of it" for each
- * step, and at the end how many were refused and for how many frames the guest got its buffer back.
- * Exit status 0 if every step had the outcome it must have.
+ * CASE is C1..C25 (messages) or R1..R20 (rings), or a CVE id: all steps that name it. Prints "#
+ * CASE step: what came of it" for each step, and at the end how many were refused and for how many
+ * frames the guest got its buffer back. Exit status 0 if every step had the outcome it must have.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -26,8 +26,8 @@
 #define TRIES	   4
 
 static const struct attack_case *const all_cases[] = {
-	message_cases, descriptor_cases, vring_cases, memory_cases, log_cases,
-	session_cases, ring_cases,	 net_cases,   life_cases,   race_cases};
+	message_cases, descriptor_cases, vring_cases, memory_cases, log_cases,	session_cases,
+	state_cases,   ring_cases,	 net_cases,   frame_cases,  life_cases, race_cases};
 
 static uint64_t random_state = 88172645463325252ull;
 
@@ -239,11 +239,13 @@ static const char *result_name(int result)
 	}
 }
 
-/* Nothing that was sent is kept for ever. */
-static bool all_given_back(struct attack *a)
+int attack_wait_sent(struct attack *a)
 {
 	unsigned int n = 0;
 
+	for (unsigned int i = 0; i < a->fe->n_rings; i++)
+		if (a->fe->ring[i].fe)
+			fe_ring_kick_always(&a->fe->ring[i]);
 	for (int i = 0; i < 400; i++) {
 		n = 0;
 		for (unsigned int pair = 0; pair < a->fe->n_rings / 2; pair++) {
@@ -253,11 +255,34 @@ static bool all_given_back(struct attack *a)
 			n += fe_ring_in_flight(fe_tx(a->fe, pair));
 		}
 		if (!n)
-			return true;
+			return 0;
+		if (attack_broken(a, 0))
+			return -EPIPE;
 		usleep(5000);
 	}
-	attack_fail(a, "%u transmit buffers were never given back", n);
-	return false;
+	return attack_fail(a, "%u transmit buffers were never given back", n);
+}
+
+/* The receive ring is emptied of good buffers first, then filled with these. */
+unsigned int attack_refill(struct attack *a, const struct fe_part *parts, unsigned int n_parts)
+{
+	struct fe_ring *q = fe_rx(a->fe, 0);
+	unsigned int n = 0;
+	uint64_t number;
+	uint32_t bytes;
+
+	for (unsigned int i = 0; i < 200 && q->n_free_desc < q->num; i++) {
+		attack_poke(a, 16);
+		fe_ring_wait(q, 10);
+		while (fe_ring_get(q, &number, &bytes) > 0)
+			if (number < q->pool_n)
+				q->pool_free[q->pool_n_free++] = number;
+	}
+	while (fe_ring_add(q, parts, n_parts, FE_ADD_HOLD, FE_NO_BUFFER) >= 0)
+		n++;
+	fe_ring_publish(q);
+	fe_ring_kick_always(q);
+	return n;
 }
 
 /* Did the step come out as it must? Says what did in *what. */
@@ -277,7 +302,7 @@ static bool judge(struct attack *a, const struct step *step, int result, const c
 		return !strcmp(*what, "hung up");
 	case WANT_OK:
 		return !result && !attack_alive(a->fe) &&
-		       (step->stage != AT_RUNNING || !attack_works(a)) && all_given_back(a);
+		       (step->stage != AT_RUNNING || !attack_works(a)) && !attack_wait_sent(a);
 	case WANT_BROKEN:
 		if (result && result != -EPIPE && result != -EREMOTEIO)
 			return false;
@@ -285,7 +310,7 @@ static bool judge(struct attack *a, const struct step *step, int result, const c
 			*what = "ring given up";
 		return strcmp(*what, "accepted");
 	case WANT_WORKS:
-		return !result && !attack_works(a) && all_given_back(a);
+		return !result && !attack_works(a) && !attack_wait_sent(a);
 	case WANT_ANY:
 		return result != -ETIMEDOUT && attack_alive(a->fe) != -ETIMEDOUT;
 	}
@@ -322,20 +347,29 @@ static bool run_step(struct attack *a, const char *id, const struct step *step)
 	return good;
 }
 
-static int run_case(struct attack *a, const char *id)
+/* A case by its name, or all steps that name a CVE or a report. */
+static bool is_meant(const struct attack_case *c, const struct step *step, const char *what)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(all_cases); i++) {
-		for (const struct attack_case *c = all_cases[i]; c->id; c++) {
-			if (strcmp(c->id, id))
-				continue;
-			for (unsigned int j = 0; j < c->n_steps; j++) {
-				a->n_steps++;
-				a->n_failed += !run_step(a, id, &c->steps[j]);
-			}
-		}
+	return !strcmp(c->id, what) || (strchr(what, '-') && strstr(step->name, what));
+}
+
+static void run_meant(struct attack *a, const struct attack_case *c, const char *what)
+{
+	for (unsigned int i = 0; i < c->n_steps; i++) {
+		if (!is_meant(c, &c->steps[i], what))
+			continue;
+		a->n_steps++;
+		a->n_failed += !run_step(a, c->id, &c->steps[i]);
 	}
+}
+
+static int run_all(struct attack *a, const char *what)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(all_cases); i++)
+		for (const struct attack_case *c = all_cases[i]; c->id; c++)
+			run_meant(a, c, what);
 	if (!a->n_steps)
-		fprintf(stderr, "attacker: no case '%s'\n", id);
+		fprintf(stderr, "attacker: no case '%s'\n", what);
 	printf("steps=%u failed=%u refused=%u tx=%llu\n", a->n_steps, a->n_failed, a->n_refused,
 	       (unsigned long long)a->n_transmitted);
 	return a->n_steps && !a->n_failed ? 0 : 1;
@@ -388,5 +422,5 @@ int main(int argc, char **argv)
 		fprintf(stderr, "attacker: %s: %s\n", a.wire, strerror(-a.wire_fd));
 		return 1;
 	}
-	return run_case(&a, argv[optind]);
+	return run_all(&a, argv[optind]);
 }
