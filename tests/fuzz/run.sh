@@ -9,7 +9,7 @@
 # it again: echo BASE64 | base64 -d >input && build/fuzz/NAME_fuzz input
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
-FUZZ_SECONDS=${FUZZ_SECONDS:-60}
+FUZZ_SECONDS=${FUZZ_SECONDS:-${fuzz_seconds:-60}} # tests/run says it in small letters
 FUZZ_JOBS=${FUZZ_JOBS:-2}
 . "$ROOT/tests/lib/tap.sh"
 
@@ -21,6 +21,9 @@ if [ ${#NAMES[@]} -eq 0 ]; then
 	done
 fi
 plan ${#NAMES[@]}
+if ! made=$(make -C "$ROOT" -j"$(nproc)" fuzzers 2>&1); then
+	bail "the fuzzers cannot be built: $(tail -n 5 <<<"$made")"
+fi
 
 DIR=$(mktemp -d "${TMPDIR:-/tmp}/vxfuzz.XXXXXX")
 end() {
@@ -53,10 +56,6 @@ fuzz() {
 # report NAME
 report() {
 	local name=$1 dir=$DIR/$1 artifact executions coverage
-	if [ ! -x "$ROOT/build/fuzz/${name}_fuzz" ]; then
-		not_ok "$name: build/fuzz/${name}_fuzz is not built"
-		return
-	fi
 	executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$dir/log")
 	coverage=$(sed -n 's/.*cov: \([0-9]*\).*/\1/p' "$dir/log" | tail -n 1)
 	if [ "$(cat "$dir/status" 2>/dev/null)" = 0 ] && [ "${executions:-0}" -gt 0 ]; then
@@ -75,7 +74,7 @@ report() {
 
 for name in "${NAMES[@]}"; do
 	while [ "$(jobs -rp | wc -l)" -ge "$FUZZ_JOBS" ]; do sleep 0.5; done
-	[ -x "$ROOT/build/fuzz/${name}_fuzz" ] && fuzz "$name" &
+	fuzz "$name" &
 done
 wait
 for name in "${NAMES[@]}"; do report "$name"; done

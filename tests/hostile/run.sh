@@ -315,7 +315,14 @@ run_cases() {
 		report "$id" "$where"
 	done
 	vxdp_down
+	faults && VXDP_STATUS="$VXDP_STATUS, $FAULTS"
 	is "$VXDP_STATUS" 0 "vxdp ends as it should after all that$where"
+}
+
+# faults: has a sanitiser something to say?
+faults() {
+	FAULTS=$(grep -a -A 14 'ERROR: .*Sanitizer\|WARNING: ThreadSanitizer\|runtime error:' "$LOG" | head -n 45)
+	[ -n "$FAULTS" ]
 }
 
 # ---- C26: the socket's path ---------------------------------------------------------------------
@@ -383,14 +390,13 @@ attack_paths() {
 # ---- R5: a racing guest, sanitised --------------------------------------------------------------
 
 race() {
-	local san=$1 binary=$ROOT/build/san-$1/vxdp
+	local san=$1 binary=$ROOT/build/san-$1/vxdp made
 	SANITISED=$san
-	export ASAN_OPTIONS=quarantine_size_mb=16:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-	export TSAN_OPTIONS=halt_on_error=0:history_size=4
 	PROBLEMS=()
 	LINES=()
-	if [ ! -x "$binary" ]; then
-		skip "no $binary: make SAN=$san" "R5 ${TITLE[R5]}, $san sanitiser"
+	if ! made=$(make -C "$ROOT" -j"$(nproc)" SAN="$san" "build/san-$san/vxdp" 2>&1); then
+		not_ok "R5 ${TITLE[R5]}, $san sanitiser"
+		diag "make SAN=$san: $(tail -n 5 <<<"$made")"
 		return
 	fi
 	local limit=$CAGE
@@ -403,8 +409,7 @@ race() {
 		problem "vxdp does not come up"
 		vxdp_down
 	fi
-	grep -q 'ERROR: .*Sanitizer\|WARNING: ThreadSanitizer\|runtime error:' "$LOG" &&
-		problem "$(grep -A 12 'Sanitizer\|runtime error:' "$LOG" | head -n 40)"
+	faults && problem "$FAULTS"
 	grep -h 'changes' "$DIR/R5.out" 2>/dev/null
 	report R5 ", $san sanitiser"
 	CAGE=$limit
@@ -441,7 +446,10 @@ end() {
 	exit $status
 }
 
+export ASAN_OPTIONS=quarantine_size_mb=16:detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=0:history_size=4
 SANITISED='' BAD='' PID='' VXDP_STATUS='' LINES=() BINARY=$VXDP
+[[ $VXDP == *san-* ]] && SANITISED=given # its memory says nothing then
 LAB_ID=vxhostile$$
 DIR=$(mktemp -d "${TMPDIR:-/tmp}/vxhostile.XXXXXX")
 LOG=$DIR/vxdp.log
