@@ -185,14 +185,16 @@ int vu_handle_rem_mem_reg(struct vu_dev *dev, struct vu_msg *msg)
 
 void vu_logging_update(struct vu_dev *dev)
 {
-	if (dev->mem)
-		dev->mem->dirty = dev->features >> VU_F_LOG_ALL & 1 ? dev->dirty : NULL;
+	struct vu_dirty *dirty = dev->features >> VU_F_LOG_ALL & 1 ? dev->dirty : NULL;
+
+	if (dev->mem && dev->mem->dirty != dirty)
+		dev->mem->dirty = dirty; /* rings may run if it stays as it is */
 }
 
 /* Nobody may look at the log while it changes; while nobody writes to it, no ring need stop. */
 static void logging_pause(struct vu_dev *dev)
 {
-	if (dev->mem && dev->mem->dirty)
+	if (dev->mem && dev->features >> VU_F_LOG_ALL & 1)
 		vu_vring_stop_all(dev);
 }
 

@@ -135,7 +135,9 @@ static int packed_size(struct attack *a, uint64_t num)
 		return err == -EREMOTEIO ? 0 : err;
 	a->exchange.all_layouts = false;
 	a->exchange.window = 1;
-	return exchange_run(&a->exchange, 50, 5000) ? attack_fail(a, "no frames") : 0;
+	if (exchange_prime(&a->exchange, 5000) || exchange_run(&a->exchange, 50, 5000))
+		return attack_fail(a, "no frames");
+	return 0;
 }
 
 static int event_offset(struct attack *a, uint64_t off_wrap)
