@@ -24,27 +24,22 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/magic.h>
-#include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include <vxdp/log.h>
 #include <vxdp/util.h>
 
 #include "bpf_elf.h"
 #include "bpf_log.h"
+#include "bpf_pins.h"
 #include "nic.h"
 #include "state.h"
 #include "tc.h"
 #include "xdp.h"
 
-/* A new switch forgets an address after so long, as Linux bridges do, and lets no guest fill the
- * FDB. */
+/* What a new switch starts with: it forgets as Linux bridges do, and lets no guest fill the FDB. */
 #define AGEING_NS    (300 * 1000000000ULL)
 #define FDB_PORT_MAX 4096
 
@@ -57,110 +52,6 @@ struct vxdp_bpf {
 	bool tc_attached;
 	bool xdp_attached;
 };
-
-static const char *const map_names[] = {
-#define MAP_NAME(name) #name,
-	VXDP_PINNED_MAPS(MAP_NAME)
-#undef MAP_NAME
-};
-
-/* bpffs */
-
-static bool is_bpffs(const char *path)
-{
-	struct statfs fs;
-
-	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
-}
-
-static int bpffs_mount(struct vx_error *error)
-{
-	const char *root = vxdp_bpffs();
-
-	if (is_bpffs(root))
-		return 0;
-	if (mkdir(root, 0755) && errno != EEXIST)
-		return vx_fail_errno(error, -errno, "cannot make %s", root);
-	if (mount("bpf", root, "bpf", 0, "mode=0700"))
-		return vx_fail_errno(error, -errno, "cannot mount bpffs at %s", root);
-	log_info("bpffs mounted at %s", root);
-	return 0;
-}
-
-static int make_pin_dir(const char *nic, struct vx_error *error)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/vxdp", vxdp_bpffs());
-	if (mkdir(path, 0700) && errno != EEXIST)
-		return vx_fail_errno(error, -errno, "cannot make %s", path);
-	vxdp_pins_path(path, sizeof(path), nic, NULL);
-	if (mkdir(path, 0700) && errno != EEXIST)
-		return vx_fail_errno(error, -errno, "cannot make %s", path);
-	return 0;
-}
-
-/* Return: number of pins removed. */
-static int unpin_all(const char *nic)
-{
-	char path[PATH_MAX];
-	int n = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(map_names); i++) {
-		if (!vxdp_pins_path(path, sizeof(path), nic, map_names[i]) && !unlink(path))
-			n++;
-	}
-	if (!vxdp_pins_path(path, sizeof(path), nic, NULL))
-		rmdir(path);
-	snprintf(path, sizeof(path), "%s/vxdp", vxdp_bpffs());
-	rmdir(path);
-	return n;
-}
-
-/* Maps: taken over, or new */
-
-static bool layout_matches(const struct bpf_map *map, int fd)
-{
-	struct bpf_map_info info = {};
-	uint32_t bytes = sizeof(info);
-
-	return !bpf_obj_get_info_by_fd(fd, &info, &bytes) && info.type == bpf_map__type(map) &&
-	       info.key_size == bpf_map__key_size(map) &&
-	       info.value_size == bpf_map__value_size(map) &&
-	       info.max_entries == bpf_map__max_entries(map) &&
-	       info.map_flags == bpf_map__map_flags(map);
-}
-
-static int reuse_one(struct bpf_object *object, const char *nic, const char *name)
-{
-	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
-	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX];
-	int err = vxdp_pins_path(path, sizeof(path), nic, name);
-
-	if (err)
-		return err;
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return -errno;
-	if (!layout_matches(map, fd))
-		return -EPROTO;
-	return bpf_map__reuse_fd(map, fd);
-}
-
-/* Return: 0 if every map of a predecessor fits and is now the object's; -ENOENT; -EPROTO. */
-static int reuse_all(struct bpf_object *object, const char *nic)
-{
-	struct vxdp_pins pins;
-	int err = vxdp_pins_open(nic, false, &pins, NULL);
-
-	if (err)
-		return err;
-	vxdp_pins_close(&pins);
-	for (size_t i = 0; i < ARRAY_SIZE(map_names) && !err; i++)
-		err = reuse_one(object, nic, map_names[i]);
-	return err;
-}
 
 /* What is loaded: the XDP program @xdp only, or if that is NULL, all but the XDP programs. */
 static int open_object(const char *xdp, struct bpf_object **out)
@@ -226,13 +117,13 @@ static int load_main(struct vxdp_bpf *bpf, bool *adopted, struct vx_error *error
 	err = open_object(NULL, &bpf->object);
 	if (err)
 		return vx_fail_errno(error, err, "cannot read the BPF programs");
-	err = reuse_all(bpf->object, nic);
+	err = bpf_pins_reuse(bpf->object, nic);
 	*adopted = !err;
 	if (err && err != -ENOENT)
 		log_warn("%s: maps of another version of vxdp are pinned, they are replaced", nic);
 	if (err) {
 		/* Some maps may be taken over by now: start from a fresh object. */
-		unpin_all(nic);
+		bpf_pins_remove(nic);
 		bpf_object__close(bpf->object);
 		bpf->object = NULL;
 		err = open_object(NULL, &bpf->object);
@@ -251,23 +142,6 @@ static int load_main(struct vxdp_bpf *bpf, bool *adopted, struct vx_error *error
 	}
 	err = take_pins(bpf);
 	return err ? vx_fail_errno(error, err, "cannot use the BPF maps") : 0;
-}
-
-static int pin_maps(struct vxdp_bpf *bpf, struct vx_error *error)
-{
-	char path[PATH_MAX];
-	int err = make_pin_dir(bpf->nic.name, error);
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < ARRAY_SIZE(map_names); i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(bpf->object, map_names[i]);
-
-		vxdp_pins_path(path, sizeof(path), bpf->nic.name, map_names[i]);
-		if (bpf_obj_pin(bpf_map__fd(map), path))
-			return vx_fail_errno(error, -errno, "cannot pin %s", path);
-	}
-	return 0;
 }
 
 static int set_up_maps(struct vxdp_bpf *bpf, struct vx_error *error)
@@ -306,7 +180,7 @@ static int open_maps(struct vxdp_bpf *bpf, struct vx_error *error)
 	} else {
 		bpf->pins.mapped_config->ageing_ns = AGEING_NS;
 		bpf->pins.mapped_config->fdb_port_max = FDB_PORT_MAX;
-		err = pin_maps(bpf, error);
+		err = bpf_pins_make(bpf->object, bpf->nic.name, error);
 	}
 	return err ? err : set_up_maps(bpf, error);
 }
@@ -419,7 +293,7 @@ int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struc
 	bpf_log_init();
 	err = nic_info_get(opts->nic, &bpf->nic, error);
 	if (!err)
-		err = bpffs_mount(error);
+		err = bpf_pins_mount(error);
 	if (!err)
 		err = open_maps(bpf, error);
 	if (!err)
@@ -444,7 +318,7 @@ void vxdp_bpf_close(struct vxdp_bpf **bpf)
 	if ((*bpf)->xdp_attached)
 		xdp_detach((*bpf)->nic.ifindex);
 	if ((*bpf)->pinned)
-		unpin_all((*bpf)->nic.name);
+		bpf_pins_remove((*bpf)->nic.name);
 	vxdp_pins_close(&(*bpf)->pins);
 	bpf_object__close((*bpf)->object);
 	free(TAKE_PTR(*bpf));
@@ -515,5 +389,5 @@ int vxdp_bpf_cleanup(const char *nic, struct vx_error *error)
 			return vx_fail_errno(error, err, "cannot detach XDP from %s", nic);
 		n += err;
 	}
-	return n + unpin_all(nic);
+	return n + bpf_pins_remove(nic);
 }
