@@ -77,18 +77,24 @@ guest_start load net=none
 guest_wait load
 guest_kill9 load
 phase_end
+# Seconds since the flows began, beside the sequence numbers (one a millisecond).
+mark() { diag "$(awk -v a="$(date +%s.%N)" -v b="$phase_began" "BEGIN { printf \"%.2f\", a - b }") s: $*"; }
 declare -A control=([out]=$(clean out) [in]=$(clean in))
 diag "without vxdp: $(cat "$LAB_DIR/tcp.sent"); lost pings, lost, reordered, doubled, changed datagrams: ${control[*]}"
 rm -f "$LAB_DIR"/udp.* "$LAB_DIR"/tcp.* "$LAB_DIR"/ping.*
 
+phase_began=$(date +%s.%N)
 phase_start 1
 sleep 1
 vxdp_start vm0 || bail "vxdp does not start"
+mark "vxdp is attached"
 for lane in direct kernel direct kernel; do
 	vxdp detach eth0 vm0 --if-exists >/dev/null 2>&1
+	mark "port is detached"
 	[ -n "$(vxdp -j status eth0 2>/dev/null | json '.ports // empty')" ] || vxdp_stop
 	if [ -z "$VXDP_PID" ]; then
 		vxdp_start vm0 --lane $lane
+		mark "vxdp is attached again"
 	else
 		vxdp attach eth0 --vm "$LAB_DIR/vm0.sock" --name vm0 --lane $lane >/dev/null 2>&1
 	fi
@@ -98,9 +104,11 @@ for lane in direct kernel direct kernel; do
 		not_ok "a guest in the $lane lane came"
 	fi
 	guest_kill9 vm0
+	mark "the guest in the $lane lane is gone"
 done
 vxdp_stop
 sleep 1
 phase_end
 diag "with vxdp:    $(cat "$LAB_DIR/tcp.sent")"
+diag "receivers: $(cat "$LAB_DIR/udp.out") $(cat "$LAB_DIR/udp.in")" "sent: $(cat "$LAB_DIR/udp.out.sent") $(cat "$LAB_DIR/udp.in.sent")"
 results

@@ -13,7 +13,7 @@ works() {
 	check "$1: the wire reaches the guest" pings $GUEST_IP
 	check "$1: the guest reaches the host" guest_run vm0 "ping -c 3 -i 0.2 -W 2 -q $HOST_IP"
 	tcp_both_ways wire vm0 30000000 $((7900 + TAP_N))
-	is "$out_got $in_got" "$out_sum $in_sum" "$1: 30 MB each way"
+	tcp_is 30000000 "$1: 30 MB each way"
 }
 
 hugepages=

@@ -12,7 +12,7 @@ plan 38
 # Traffic both ways that survives whatever happens to the guest's connection.
 traffic_start() {
 	exec_wire "$LIVEGEN" --dev wire0 --src-mac $WIRE_MAC --dst-mac $GUEST_MAC --src $WIRE_IP --dst $GUEST_IP \
-		--port 7400 --frame 600 --rate 20000 --flows 4 --seconds 120 >/dev/null 2>&1 &
+		--port 7400 --frame 600 --rate 3000 --flows 4 --seconds 120 >/dev/null 2>&1 &
 	LIVEGEN_PID=$!
 	guest_run vm0 "traffic udp-send --to $WIRE_IP --port 7401 --size 18-1472 --count 100000000 \
 		--rate 3000 --timeout 100 >/dev/null 2>&1 &"
@@ -71,17 +71,17 @@ kill_vxdp() {
 	sleep 1
 	after=$(guest_run vm0 'cat /proc/uptime')
 	cmp_ok "${after%% *}" '>' "${before%% *}" "$text: it is the same guest, not rebooted"
-	mem=$(guest_run vm0 'kill $(pidof memcheck); sleep 1; cat /tmp/mem')
+	mem=$(guest_run vm0 'kill $(pidof memcheck); for i in 1 2 3 4 5 6 7 8 9; do [ -s /tmp/mem ] && break; sleep 1; done; cat /tmp/mem')
 	is "$(json .bad_words <<<"$mem")" 0 "$text: no stale write into the guest's memory"
 	diag "memory: $mem"
 	tcp_both_ways wire vm0 20000000 $((7410 + TAP_N))
-	is "$out_got $in_got" "$out_sum $in_sum" "$text: 20 MB each way afterwards"
+	tcp_is 20000000 "$text: 20 MB each way afterwards"
 }
 
 # lane, QEMU's role, packed
 combination() {
 	lane=$1 role=$2 packed=$3
-	text="$lane lane, QEMU is $role"
+	text="$lane lane, $([ "$packed" = on ] && echo packed || echo split) rings, QEMU is $role"
 	vm_up vm0 lane="$lane" role="$role" queues=2 packed="$packed" mem=320 || bail "$text: no guest"
 	kill_vxdp
 	[ "$4" = all ] && reboot_guest && kill_qemu

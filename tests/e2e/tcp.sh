@@ -7,15 +7,12 @@
 LAB_TIMEOUT=400
 . "$(dirname "$0")/../lib/lab.sh"
 
-plan 25
+plan 13
 BYTES=${VXDP_TEST_BYTES:-200000000}
 
 transfer() {
 	tcp_both_ways "$1" vm0 "$BYTES" "$2"
-	is "$out_got" "$out_sum" "$ring: $((BYTES / 1000000)) MB from the guest to the $1"
-	is "$in_got" "$in_sum" "$ring: $((BYTES / 1000000)) MB from the $1 to the guest"
-	cmp_ok "${out_got%% *}" == "$BYTES" "$ring: guest to $1 is complete"
-	cmp_ok "${in_got%% *}" == "$BYTES" "$ring: $1 to guest is complete"
+	tcp_is "$BYTES" "$ring: $((BYTES / 1000000)) MB each way between guest and $1"
 	diag "$1: $(jq -c 'map({mbit_s, retransmits, reordering_seen, out_of_order} | with_entries(select(.value != null)))' <<<"$tcp")"
 }
 

@@ -175,3 +175,26 @@ tcp_both_ways() {
 	in_got=$(json '"\(.bytes) \(.checksum)"' <<<"$got")
 	tcp=$(jq -cs . <<<"$tcp $sent $got" 2>/dev/null || echo '[]')
 }
+
+# tcp_is BYTES TEXT: the last tcp_both_ways carried all of it, unchanged, in both directions. A
+# transfer that did not happen has no checksum, and is not equal to another that did not.
+tcp_is() {
+	if [[ $out_sum =~ ^$1\ [0-9a-f]{16}$ && $in_sum =~ ^$1\ [0-9a-f]{16}$ &&
+		$out_got = "$out_sum" && $in_got = "$in_sum" ]]; then
+		ok "$2"
+	else
+		not_ok "$2"
+		diag "from the guest: '$out_sum' sent, '$out_got' received; to the guest: '$in_sum', '$in_got'"
+	fi
+}
+
+# same_sum A B TEXT: two results (JSON) with the same checksum, and there is one.
+same_sum() {
+	local a b
+	a=$(json '.checksum // empty' <<<"$1")
+	b=$(json '.checksum // empty' <<<"$2")
+	if [[ $a =~ ^[0-9a-f]{16}$ && $a = "$b" ]]; then ok "$3"; else
+		not_ok "$3"
+		diag "sent '$a', received '$b'"
+	fi
+}

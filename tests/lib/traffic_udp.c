@@ -115,6 +115,20 @@ static void count(struct tally *t, const uint8_t *buf, size_t size,
 		f->next = seq + 1;
 }
 
+/* The first sequence number of any flow that is missing below the highest one seen; 0: none is. */
+static uint64_t first_gap(const struct tally *t)
+{
+	for (unsigned int i = 0; i < t->n_flows; i++) {
+		const struct flow *f = &t->flows[i];
+
+		for (uint32_t seq = 0; seq < f->next && seq < SEQ_MAX; seq++) {
+			if (!(f->seen[seq / 8] & (1u << seq % 8)))
+				return seq ? seq : 1;
+		}
+	}
+	return 0;
+}
+
 static void put_tally(struct result *r, const struct tally *t)
 {
 	uint64_t span = 0;
@@ -129,6 +143,7 @@ static void put_tally(struct result *r, const struct tally *t)
 	put_u64(r, "flows", t->n_flows);
 	put_u64(r, "highest", span);
 	put_u64(r, "missing", span + t->duplicate + t->corrupt - t->received);
+	put_u64(r, "first_gap", first_gap(t));
 }
 
 /* Receives one datagram within @wait seconds. Return: its length, or -1 (timeout or signal). */
