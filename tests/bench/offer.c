@@ -2,13 +2,17 @@
 /*
  * offer.c - see offer.h
  *
- * BPF_PROG_TEST_RUN with live frames, and a program that redirects each to the netdev: no socket
- * and no queueing discipline in the way. Setting a run up takes some 30 ms, so all is one run.
+ * BPF_PROG_TEST_RUN with live frames, and a program that redirects to the netdev: no socket and no
+ * queueing discipline in the way. Starting and ending such a run takes some 30 ms, for it waits for
+ * RCU; so one run is kept going, and sends when it is told to.
  */
 #include <arpa/inet.h>
 #include <linux/bpf.h>
 #include <net/ethernet.h>
+#include <errno.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <bpf/bpf.h>
 
@@ -19,12 +23,44 @@
 #define BPF_F_TEST_XDP_LIVE_FRAMES (1U << 1)
 #endif
 
-#define BATCH 64
+#define BATCH	 64
+#define RUNS_MAX (1 << 30)
 
-/* return bpf_redirect(ifindex, 0) */
-static int redirect_program(int ifindex)
+/*
+ *	state->runs++;
+ *	if (!state->left)
+ *		return XDP_DROP;
+ *	state->left--;
+ *	return bpf_redirect(ifindex, 0);
+ */
+static int load_program(int map, int ifindex)
 {
 	const struct bpf_insn code[] = {
+		{.code = BPF_LD | BPF_DW | BPF_IMM,
+		 .dst_reg = BPF_REG_1,
+		 .src_reg = BPF_PSEUDO_MAP_VALUE,
+		 .imm = map},
+		{0},
+		{.code = BPF_LDX | BPF_DW | BPF_MEM,
+		 .dst_reg = BPF_REG_2,
+		 .src_reg = BPF_REG_1,
+		 .off = offsetof(struct offer_state, runs)},
+		{.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_2, .imm = 1},
+		{.code = BPF_STX | BPF_DW | BPF_MEM,
+		 .dst_reg = BPF_REG_1,
+		 .src_reg = BPF_REG_2,
+		 .off = offsetof(struct offer_state, runs)},
+		{.code = BPF_LDX | BPF_DW | BPF_MEM,
+		 .dst_reg = BPF_REG_2,
+		 .src_reg = BPF_REG_1,
+		 .off = offsetof(struct offer_state, left)},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_DROP},
+		{.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = BPF_REG_2, .off = 5},
+		{.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_2, .imm = -1},
+		{.code = BPF_STX | BPF_DW | BPF_MEM,
+		 .dst_reg = BPF_REG_1,
+		 .src_reg = BPF_REG_2,
+		 .off = offsetof(struct offer_state, left)},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .imm = ifindex},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2},
 		{.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect},
@@ -61,17 +97,37 @@ static void make_frame(struct offer *o)
 
 int offer_load(struct offer *o)
 {
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	void *state;
+
 	make_frame(o);
-	o->prog = redirect_program(o->ifindex);
+	o->map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "offer", sizeof(uint32_t), sizeof(*o->state), 1,
+				&opts);
+	if (o->map < 0)
+		return o->map;
+	state = mmap(NULL, sizeof(*o->state), PROT_READ | PROT_WRITE, MAP_SHARED, o->map, 0);
+	if (state == MAP_FAILED)
+		return -errno;
+	o->state = state;
+	o->prog = load_program(o->map, o->ifindex);
 	return MIN(o->prog, 0);
 }
 
-int offer_send(const struct offer *o)
+int offer_run(const struct offer *o)
 {
 	struct xdp_md ctx = {.data_end = o->bytes};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = o->frame, .data_size_in = o->bytes,
-		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = (int)o->count,
+		    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = RUNS_MAX,
 		    .batch_size = BATCH, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+	int err = bpf_prog_test_run_opts(o->prog, &run);
 
-	return bpf_prog_test_run_opts(o->prog, &run);
+	return err == -EINTR ? 0 : err;
+}
+
+void offer_unload(struct offer *o)
+{
+	if (o->state)
+		munmap((void *)o->state, sizeof(*o->state));
+	close_fd(&o->prog);
+	close_fd(&o->map);
 }

@@ -8,18 +8,29 @@
 #define OFFER_BYTES_MIN 60u
 #define OFFER_BYTES_MAX 1514u
 
+/* Shared with the program in the kernel. */
+struct offer_state {
+	uint64_t left; /* frames to send; once set, the program counts it down */
+	uint64_t runs; /* of the program, whether there was something to send or not */
+};
+
 struct offer {
 	int ifindex;
 	uint8_t src[6], dst[6];
-	unsigned int bytes, count;
-	int prog;			/* set by offer_load() */
-	uint8_t frame[OFFER_BYTES_MAX]; /* the same */
+	unsigned int bytes;
+
+	/* Set by offer_load(). */
+	int map, prog;
+	volatile struct offer_state *state;
+	uint8_t frame[OFFER_BYTES_MAX];
 };
 
-/** offer_load() - make the program and the frame; close @o->prog at the end */
+/** offer_load() - make the program and the frame. 0 or -errno. */
 int offer_load(struct offer *o);
 
-/** offer_send() - send all @o->count frames, in this thread and its softirq. 0 or -errno. */
-int offer_send(const struct offer *o);
+/** offer_run() - send whatever @o->state says, in this thread, until it gets a signal */
+int offer_run(const struct offer *o);
+
+void offer_unload(struct offer *o);
 
 #endif /* BENCH_OFFER_H */

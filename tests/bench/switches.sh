@@ -97,6 +97,6 @@ ovs_counts() {
 	ovs-appctl --target="$tmp/ovs/ctl" dpif-netdev/pmd-stats-show | awk '
 		/^pmd thread/ { on = 1 } /^main thread/ { on = 0 }
 		on && /packets received:/ { frames += $3 } on && /processing cycles:/ { cycles += $3 }
-		END { printf "{\"frames\":%d,\"cycles\":%d}\n", frames, cycles }'
+		END { printf "{\"frames\":%.0f,\"cycles\":%.0f}\n", frames, cycles }'
 }
 ovs_version() { dpkg-query -W -f 'Open vSwitch ${Version}' openvswitch-switch-dpdk; }

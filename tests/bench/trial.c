@@ -37,8 +37,7 @@
 #define ON_US  100
 #define OFF_US 100
 
-#define TOO_SHORT_NS 2000000u
-#define SETTLE_NS    20000000u /* for what is left in the rings */
+#define SETTLE_NS 20000000u /* for what is left in the rings */
 
 enum priority { GUEST = 1, SENDER_ON = 2, CONDUCTOR = 3 };
 
@@ -46,6 +45,7 @@ struct options {
 	const char *iface;
 	pid_t switch_tid, guest_tid;
 	unsigned int ms;
+	unsigned int count;
 	struct offer offer;
 };
 
@@ -120,6 +120,10 @@ static uint64_t received(const char *iface)
 	return packets;
 }
 
+static void on_signal(int signal)
+{
+}
+
 static void *send_all(void *arg)
 {
 	struct sender *s = arg;
@@ -128,7 +132,7 @@ static void *send_all(void *arg)
 	s->err = set_priority(0, SENDER_ON);
 	store_release(&s->tid, gettid());
 	if (!s->err)
-		s->err = offer_send(s->offer);
+		s->err = offer_run(s->offer);
 	store_release(&s->done, true);
 	return NULL;
 }
@@ -150,66 +154,50 @@ static void end(struct window *w)
 	set_priority(w->opt->guest_tid, 0);
 }
 
-static uint64_t cpu_ns(clockid_t clock)
+/* Turn the sender on and off until it has sent all. */
+static int conduct(const struct sender *s, struct window *w)
 {
-	struct timespec t;
-
-	if (clock_gettime(clock, &t) < 0) /* the thread has ended */
-		return 0;
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/*
- * Turn the sender on and off until it has sent all. Before and after, it sleeps in the kernel,
- * waiting for RCU, which real-time threads hold up: the window is while it uses its turns.
- */
-static int conduct(const struct sender *s, clockid_t clock, struct window *w)
-{
-	uint64_t next = now_ns(), before_ns = cpu_ns(clock);
+	volatile struct offer_state *state = s->offer->state;
+	uint64_t next;
 	int err = 0;
 
-	while (!err && !load_acquire(&s->done)) {
-		uint64_t ran_ns;
-
+	while (!state->runs && !load_acquire(&s->done))
+		sleep_until(now_ns() + ON_US * 1000u);
+	if (load_acquire(&s->done))
+		return s->err;
+	err = set_priority(s->tid, 0) ?: begin(w);
+	next = now_ns();
+	state->left = w->opt->count;
+	while (!err && state->left) {
 		err = set_priority(s->tid, SENDER_ON);
 		next = MAX(next, now_ns()) + ON_US * 1000u;
 		sleep_until(next);
-		ran_ns = cpu_ns(clock) - before_ns;
-		before_ns += ran_ns;
-		if (!err && !w->start_ns && ran_ns > ON_US * 1000u / 2)
-			err = begin(w);
-		else if (w->start_ns && !w->took_ns && ran_ns < ON_US * 1000u / 10)
-			end(w);
-		if (w->took_ns && w->took_ns < TOO_SHORT_NS)
-			w->start_ns = w->took_ns = 0; /* that was not the sending yet */
-		if (!err)
-			err = set_priority(s->tid, 0);
+		err = err ?: set_priority(s->tid, 0);
 		next += OFF_US * 1000u;
 		sleep_until(next);
 	}
-	if (w->start_ns && !w->took_ns)
-		end(w);
-	return err == -ESRCH ? 0 : err; /* it has just ended */
+	end(w);
+	return err;
 }
 
 static int to_guest(struct options *opt, struct window *w)
 {
+	const struct sigaction action = {.sa_handler = on_signal};
 	struct sender s = {.offer = &opt->offer};
-	clockid_t clock;
 	pthread_t thread;
 	int err = offer_load(&opt->offer);
 
+	sigaction(SIGUSR1, &action, NULL);
 	if (!err)
 		err = -pthread_create(&thread, NULL, send_all, &s);
 	if (err)
 		return err;
 	while (!load_acquire(&s.tid))
 		sleep_until(now_ns() + ON_US * 1000u);
-	err = -pthread_getcpuclockid(thread, &clock);
-	if (!err)
-		err = conduct(&s, clock, w);
+	err = conduct(&s, w);
+	pthread_kill(thread, SIGUSR1);
 	pthread_join(thread, NULL);
-	close_fd(&opt->offer.prog);
+	offer_unload(&opt->offer);
 	return err ?: s.err;
 }
 
@@ -229,9 +217,9 @@ static int from_guest(const struct options *opt, struct window *w)
 
 static int measure(struct options *opt)
 {
-	const bool offering = opt->offer.count > 0;
+	const bool offering = opt->count > 0;
 	struct window w = {.opt = opt};
-	uint64_t before = received(opt->iface), frames = opt->offer.count;
+	uint64_t before = received(opt->iface), frames = opt->count;
 	int err = set_priority(0, CONDUCTOR);
 
 	if (!err)
@@ -265,7 +253,7 @@ static bool parse_option(struct options *opt, int c)
 		return sscanf(optarg, "%u", &opt->offer.bytes) == 1 &&
 		       opt->offer.bytes >= OFFER_BYTES_MIN && opt->offer.bytes <= OFFER_BYTES_MAX;
 	case 'n':
-		return sscanf(optarg, "%u", &opt->offer.count) == 1;
+		return sscanf(optarg, "%u", &opt->count) == 1;
 	case 'm':
 		return sscanf(optarg, "%u", &opt->ms) == 1;
 	case 'w':
@@ -295,8 +283,8 @@ static bool parse_options(int argc, char **argv, struct options *opt)
 	opt->iface = argv[optind + 1];
 	opt->offer.ifindex = (int)if_nametoindex(opt->iface);
 	if (strcmp(argv[optind], "to-guest") == 0)
-		return opt->offer.ifindex && opt->offer.bytes && opt->offer.count;
-	return strcmp(argv[optind], "from-guest") == 0 && opt->ms && !opt->offer.count;
+		return opt->offer.ifindex && opt->offer.bytes && opt->count;
+	return strcmp(argv[optind], "from-guest") == 0 && opt->ms && !opt->count;
 }
 
 int main(int argc, char **argv)
