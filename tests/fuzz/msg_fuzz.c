@@ -48,6 +48,8 @@ enum command {
 	CMD_TRUNCATE,  /* cut a memory file short */
 	CMD_FAIL,      /* the owner wants no more of it */
 	CMD_PUBLISH,   /* good buffers for a ring of 8 at the usual place */
+	CMD_RESTART,   /* a new back end for the same guest */
+	CMD_INFORM,    /* what `vxdp status` asks */
 	N_COMMANDS,
 };
 
@@ -58,6 +60,7 @@ struct fuzz {
 	int sock;
 	struct vu_ring *ring[RINGS];
 	bool up;
+	bool keeps_state;
 };
 
 static int files[N_FILES];
@@ -390,7 +393,7 @@ static bool request(struct fuzz *f, uint32_t id, const void *payload, size_t byt
 
 static bool cmd_negotiate(struct fuzz *f, struct input *in)
 {
-	uint64_t protocol = VU_PROTOCOL_OFFER & ~(uint64_t)take_u8(in) << 8;
+	uint64_t protocol = VU_PROTOCOL_OFFER & ~((uint64_t)take_u8(in) << 8);
 	uint64_t features = vu_features_offer();
 	uint8_t less = take_u8(in);
 	struct vu_mem_table table = {.n_regions = 1};
@@ -429,23 +432,65 @@ static bool cmd_ring_up(struct fuzz *f, struct input *in)
 	       request(f, VU_REQ_SET_VRING_ENABLE, &on, sizeof(on), -1);
 }
 
-/* Eight good buffers for the split ring of 8 that CMD_RING_UP makes. */
+/* Eight good buffers for the ring of 8 that CMD_RING_UP makes: packed, if the index is above 127.
+ */
 static void cmd_publish(struct input *in)
 {
-	unsigned int index = take_u8(in) % RINGS;
+	uint8_t which = take_u8(in);
+	unsigned int index = (which & 0x7f) % RINGS;
+	bool packed = which & 0x80;
 	uint16_t flags = index & 1 ? 0 : 2, n = take_u8(in) % 9;
 	size_t ring = index * 4096;
 
-	for (uint16_t i = 0; i < 8; i++) {
+	for (uint16_t i = 0; i < (packed ? n : 8); i++) {
 		uint64_t gpa = GPA + (64u << 10) + i * 2048;
 		uint32_t bytes = 2048;
+		uint16_t last[2] = {packed ? i : flags, packed ? flags | 0x80 : 0};
 
 		guest_write(files[FILE_A], ring + i * 16, &gpa, 8);
 		guest_write(files[FILE_A], ring + i * 16 + 8, &bytes, 4);
-		guest_write(files[FILE_A], ring + i * 16 + 12, &flags, 2);
-		guest_write(files[FILE_A], ring + 2048 + 4 + i * 2, &i, 2);
+		guest_write(files[FILE_A], ring + i * 16 + 12, last, 4);
+		if (!packed)
+			guest_write(files[FILE_A], ring + 2048 + 4 + i * 2, &i, 2);
 	}
-	guest_write(files[FILE_A], ring + 2048 + 2, &n, 2);
+	if (!packed)
+		guest_write(files[FILE_A], ring + 2048 + 2, &n, 2);
+}
+
+/* The back end is started again, in good order; the guest's memory stays. */
+static void session_close(struct fuzz *f)
+{
+	for (int i = 0; i < 4; i++)
+		vu_dev_dispatch(f->dev);
+	close(f->sock);
+	vu_dev_dispatch(f->dev);
+	vu_dev_close(&f->dev);
+	for (unsigned int i = 0; i < RINGS; i++)
+		assert(!f->ring[i]);
+}
+
+static void session_open(struct fuzz *f)
+{
+	struct vu_dev_config config = {
+		.name = "fuzz",
+		.role = VU_ROLE_CLIENT,
+		.features = vu_features_offer(),
+		.pairs_max = PAIRS,
+		.private_bytes = 65536,
+		.state_dir = f->keeps_state ? state_dir : NULL,
+	};
+	int pair[2];
+
+	assert(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	f->sock = pair[0];
+	f->up = false;
+	config.fd = pair[1];
+	assert(!vu_dev_open(&config, &ops, f, &f->dev));
+	for (int i = 0; !f->up && i < 100; i++) { /* a signal may end a poll() */
+		poll(&(struct pollfd){vu_dev_fd(f->dev), POLLIN, 0}, 1, 100);
+		vu_dev_dispatch(f->dev);
+	}
+	assert(f->up);
 }
 
 static void drain(struct fuzz *f)
@@ -458,6 +503,8 @@ static void drain(struct fuzz *f)
 
 static bool one_command(struct fuzz *f, struct input *in)
 {
+	struct vu_dev_info info;
+
 	switch (take_u8(in) % N_COMMANDS) {
 	case CMD_MESSAGE:
 		return cmd_message(f, in);
@@ -486,8 +533,16 @@ static bool one_command(struct fuzz *f, struct input *in)
 		if (take_u8(in) < 8)
 			vu_dev_fail(f->dev, "enough of it");
 		return true;
-	default:
+	case CMD_PUBLISH:
 		cmd_publish(in);
+		return true;
+	case CMD_RESTART:
+		session_close(f);
+		session_open(f);
+		return true;
+	default:
+		vu_dev_info(f->dev, &info);
+		assert(info.n_rings_running <= RINGS);
 		return true;
 	}
 }
@@ -503,40 +558,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static bool is_set_up;
 	struct input in = {data, size};
 	struct fuzz f = {0};
-	struct vu_dev_config config = {
-		.name = "fuzz",
-		.role = VU_ROLE_CLIENT,
-		.features = vu_features_offer(),
-		.pairs_max = PAIRS,
-		.private_bytes = 65536,
-	};
-	int pair[2], lowest;
+	int lowest;
 
-	if (!is_set_up)
+	if (!is_set_up) {
 		set_up();
-	is_set_up = true;
+		is_set_up = true;
+	}
 	guest_reset();
 	lowest = fds_lowest();
-
-	assert(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
-	f.sock = pair[0];
-	config.fd = pair[1];
-	config.state_dir = take_u8(&in) & 1 ? state_dir : NULL;
-	assert(!vu_dev_open(&config, &ops, &f, &f.dev));
-	for (int i = 0; !f.up && i < 100; i++) { /* a signal may end a poll() */
-		poll(&(struct pollfd){vu_dev_fd(f.dev), POLLIN, 0}, 1, 100);
-		vu_dev_dispatch(f.dev);
-	}
-	assert(f.up);
+	f.keeps_state = take_u8(&in) & 1;
+	session_open(&f);
 	for (int i = 0; i < COMMANDS && in.left && one_command(&f, &in); i++)
 		;
-	for (int i = 0; i < 4; i++)
-		vu_dev_dispatch(f.dev);
-	close(f.sock);
-	vu_dev_dispatch(f.dev);
-	vu_dev_close(&f.dev);
-	for (unsigned int i = 0; i < RINGS; i++)
-		assert(!f.ring[i]);
+	session_close(&f);
 	assert(fds_lowest() == lowest);
 	return 0;
 }
