@@ -338,16 +338,17 @@ paths_case() {
 }
 
 attack_paths() {
-	local d=$DIR/paths name
+	local d=$DIR/paths name dead
 	PATHS_BAD=
 	rm -rf "$d"
 	mkdir -p "$d/dir"
 
 	# A socket that a dead process left is taken over; one that somebody serves is not.
-	python3 - "$d/stale" <<-'PYTHON'
-		import socket, sys
-		socket.socket(socket.AF_UNIX).bind(sys.argv[1])
-	PYTHON
+	"$GUEST" --socket "$d/stale" --listen >/dev/null 2>&1 &
+	dead=$!
+	eventually 5 test -S "$d/stale"
+	kill -KILL $dead
+	wait $dead 2>/dev/null
 	paths_case "stale socket" ok "$d/stale"
 	paths_case "another port's socket, in use" fails "$DIR/other.sock"
 
@@ -377,15 +378,39 @@ attack_paths() {
 	*[2367] | "") echo "# WRONG: the socket's mode is $(stat -c %a "$d/umask" 2>&1)"; PATHS_BAD=1 ;;
 	esac
 	if command -v setpriv >/dev/null && setpriv --reuid 65534 --regid 65534 --clear-groups \
-		python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' \
-		"$d/umask" 2>/dev/null; then
+		socat -u OPEN:/dev/null "UNIX-CONNECT:$d/umask" 2>/dev/null; then
 		echo "# WRONG: somebody else can connect"
 		PATHS_BAD=1
 	fi
 	vxdp detach eth0 path26 --if-exists >/dev/null 2>&1
 	[ -e "$d/umask" ] && { echo "# WRONG: the socket is left after detach"; PATHS_BAD=1; }
+
+	paths_client "$d/client"
 	[ -z "$PATHS_BAD" ]
 }
+
+# vxdp connects, to somebody who hangs up on it, and then to one who does not.
+paths_client() {
+	local path=$1 before server
+	vxdp attach eth0 --vm "$path" --name path26 --role client >/dev/null 2>&1
+	socat -t 0 -U "UNIX-LISTEN:$path,fork" OPEN:/dev/null 2>/dev/null &
+	server=$!
+	before=$(cpu_ticks)
+	sleep 2
+	[ $(($(cpu_ticks) - before)) -lt 150 ] || { echo "# WRONG: it spins"; PATHS_BAD=1; }
+	kill $server
+	wait $server 2>/dev/null
+	rm -f "$path"
+	for _ in 1 2; do # it comes back by itself, also to the next one
+		if ! "$GUEST" --socket "$path" --listen --wire "$NS_WIRE:wire0" --id 3 --frames 32 --timeout 10; then
+			echo "# WRONG: a guest that listens is not served"
+			PATHS_BAD=1
+		fi
+	done
+	vxdp detach eth0 path26 --if-exists >/dev/null 2>&1
+}
+
+cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$PID/stat"; }
 
 # ---- R5: a racing guest, sanitised --------------------------------------------------------------
 
