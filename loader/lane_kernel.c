@@ -245,7 +245,6 @@ static bool held_try(struct pair *p, uint64_t now_ns)
 	packets = wire_packets(&hdr, &tcp_offset, bytes);
 	if (deliver_copy(p, &hdr, p->held + p->hdr_bytes, bytes)) {
 		count(&p->stats.rx_kernel, packets, bytes);
-		count(&p->stats.rx_bounced, packets, bytes);
 	} else if (window_chains(&p->window) >= RX_CHAINS_MAX) {
 		/* Buffers of next to nothing: waiting for more of them does not help. */
 		count(&p->stats.drops[VXDP_DROP_RX_BIG], packets, bytes);
