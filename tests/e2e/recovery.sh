@@ -7,7 +7,7 @@
 LAB_TIMEOUT=560
 . "$(dirname "$0")/../lib/lab.sh"
 
-plan 38
+plan 36
 
 # Traffic both ways that survives whatever happens to the guest's connection.
 traffic_start() {
