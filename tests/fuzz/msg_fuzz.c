@@ -64,7 +64,7 @@ struct fuzz {
 };
 
 static int files[N_FILES];
-static char state_dir[] = "/dev/shm/msg_fuzz.XXXXXX";
+static char state_dir[256];
 
 static void on_link(void *owner, bool up)
 {
@@ -153,6 +153,8 @@ static void set_up(void)
 	files[READ_ONLY] = open(path, O_RDONLY | O_CLOEXEC);
 	files[SMALL] = memfd_create("small", MFD_CLOEXEC);
 	assert(!ftruncate(files[SMALL], 4096));
+	snprintf(state_dir, sizeof(state_dir), "%s/msg_fuzz.XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/dev/shm");
 	assert(mkdtemp(state_dir));
 }
 
