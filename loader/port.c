@@ -224,11 +224,9 @@ static unsigned int active_pairs(struct port *port, struct pair *active[VU_PAIRS
 	return n;
 }
 
-static void port_settle(void *arg, uint32_t what)
+/* Tap queues, carrier and UP follow the pairs that receive. */
+static void link_update(struct port *port, unsigned int n)
 {
-	struct pair *active[VU_PAIRS_MAX];
-	struct port *port = arg;
-	unsigned int n = active_pairs(port, active);
 	uint16_t flags = port->entry.flags & ~VXDP_PORT_UP;
 
 	for (unsigned int i = 0; i < VU_PAIRS_MAX; i++)
@@ -244,6 +242,15 @@ static void port_settle(void *arg, uint32_t what)
 		log_info("%s: guest is %s, %u queue pair%s", port->name, n ? "up" : "down", n,
 			 n == 1 ? "" : "s");
 	}
+}
+
+static void port_settle(void *arg, uint32_t what)
+{
+	struct pair *active[VU_PAIRS_MAX];
+	struct port *port = arg;
+	unsigned int n = active_pairs(port, active);
+
+	link_update(port, n);
 	direct_settle(port, active, n);
 }
 
@@ -333,19 +340,19 @@ static void on_ring_stop(void *owner, unsigned int index, struct vu_ring *ring)
 
 static void on_ring_enable(void *owner, unsigned int index, bool enabled)
 {
+	struct pair *active[VU_PAIRS_MAX];
 	struct port *port = owner;
 	unsigned int i = index / 2;
-	struct ring_change change = {.is_rx = index % 2 == 0, .enabled = enabled};
 
 	if (!port->pair[i]) {
 		if (!enabled || pair_new(port, i, &port->pair[i]))
 			return;
 		pair_configure(port, port->pair[i]);
 	}
-	change.pair = port->pair[i];
-	if (change.is_rx && !enabled)
-		direct_pair_close(port, i);
-	worker_call(change.pair->worker, worker_ring_enable, &change);
+	ring_enable(port, index, enabled);
+	/* Up before the guest's first frame is sent, or the answer to it would be dropped. */
+	if (enabled && index % 2 == 0)
+		link_update(port, active_pairs(port, active));
 	port_settle_soon(port);
 }
 
