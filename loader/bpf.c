@@ -13,8 +13,9 @@
  *	bpffs mounted                 (stays: others use it)
  *	maps made or adopted, pinned  unpinned
  *	XDP attached                  detached
- *	clsact and TC filters         filters detached; clsact too if we added it and nobody else is
- *	                              there (STATE_CLSACT in the state file)
+ *	TC programs attached          detached; on kernels without TCX the clsact qdisc under them
+ *	                              is removed if we added it (STATE_CLSACT in the state file)
+ *	                              and nobody else is there
  *
  * After kill -9 all of it stays: the host's traffic and tap ports go on. The successor takes the
  * maps over, with the addresses learnt, and replaces the programs.
@@ -37,6 +38,7 @@
 #include "nic.h"
 #include "state.h"
 #include "tc.h"
+#include "tcx.h"
 #include "xdp.h"
 
 /* What a new switch starts with: it forgets as Linux bridges do, and lets no guest fill the FDB. */
@@ -255,16 +257,28 @@ static int add_clsact(struct vxdp_bpf *bpf)
 	return added < 0 ? added : 0;
 }
 
+typedef int (*attach_fn)(unsigned int ifindex, enum bpf_tc_attach_point point, int prog_fd);
+
+static int attach_both(const struct vxdp_bpf *bpf, attach_fn attach)
+{
+	int err = attach(bpf->nic.ifindex, BPF_TC_INGRESS, program_fd(bpf, "vxdp_uplink_ingress"));
+
+	if (err)
+		return err;
+	return attach(bpf->nic.ifindex, BPF_TC_EGRESS, program_fd(bpf, "vxdp_uplink_egress"));
+}
+
 static int attach_tc(struct vxdp_bpf *bpf, struct vx_error *error)
 {
-	unsigned int ifindex = bpf->nic.ifindex;
-	int err = add_clsact(bpf);
+	int err;
 
 	bpf->tc_attached = true;
-	if (!err)
-		err = tc_attach(ifindex, BPF_TC_INGRESS, program_fd(bpf, "vxdp_uplink_ingress"));
-	if (!err)
-		err = tc_attach(ifindex, BPF_TC_EGRESS, program_fd(bpf, "vxdp_uplink_egress"));
+	err = attach_both(bpf, tcx_attach);
+	if (err == -EOPNOTSUPP) {
+		err = add_clsact(bpf);
+		if (!err)
+			err = attach_both(bpf, tc_attach);
+	}
 	return err ? fail_tc(bpf->nic.name, err, error) : 0;
 }
 
@@ -273,6 +287,8 @@ static int detach_tc(const struct nic_info *nic)
 {
 	int n = 0;
 
+	n += tcx_detach(nic->ifindex, BPF_TC_INGRESS) > 0;
+	n += tcx_detach(nic->ifindex, BPF_TC_EGRESS) > 0;
 	n += tc_detach(nic->ifindex, BPF_TC_INGRESS) > 0;
 	n += tc_detach(nic->ifindex, BPF_TC_EGRESS) > 0;
 	if (state_noted(nic->name, nic->ifindex, STATE_CLSACT)) {
@@ -356,15 +372,21 @@ int vxdp_bpf_program_fd(const struct vxdp_bpf *bpf, const char *name)
 
 int vxdp_bpf_tap_attach(struct vxdp_bpf *bpf, unsigned int ifindex, struct vx_error *error)
 {
-	int err = tc_qdisc_add(ifindex);
+	int prog_fd = program_fd(bpf, "vxdp_tap_ingress");
+	int err = tcx_attach(ifindex, BPF_TC_INGRESS, prog_fd);
 
-	if (err >= 0)
-		err = tc_attach(ifindex, BPF_TC_INGRESS, program_fd(bpf, "vxdp_tap_ingress"));
+	if (err == -EOPNOTSUPP) {
+		err = tc_qdisc_add(ifindex);
+		if (err >= 0)
+			err = tc_attach(ifindex, BPF_TC_INGRESS, prog_fd);
+	}
 	return err < 0 ? vx_fail_errno(error, err, "cannot attach the TC program to a tap") : 0;
 }
 
 void vxdp_bpf_tap_detach(struct vxdp_bpf *bpf, unsigned int ifindex)
 {
+	if (tcx_detach(ifindex, BPF_TC_INGRESS) > 0)
+		return;
 	tc_detach(ifindex, BPF_TC_INGRESS);
 	tc_qdisc_del(ifindex);
 }

@@ -88,14 +88,21 @@ int tc_attach(unsigned int ifindex, enum bpf_tc_attach_point point, int prog_fd)
 	return bpf_tc_attach(&hook, &opts);
 }
 
+bool tc_attached(unsigned int ifindex, enum bpf_tc_attach_point point)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
+	unsigned int id = prog_at_our_place(&hook);
+
+	return id && bpf_prog_is_ours(id);
+}
+
 int tc_detach(unsigned int ifindex, enum bpf_tc_attach_point point)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
-	unsigned int id = prog_at_our_place(&hook);
 	int err;
 
-	if (!id || !bpf_prog_is_ours(id))
+	if (!tc_attached(ifindex, point))
 		return 0;
 	err = bpf_tc_detach(&hook, &opts);
 	return err ? err : 1;

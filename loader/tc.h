@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tc.h - our filters on a netdev's clsact hooks, beside those of others.
+ * tc.h - our filters on a netdev's clsact hooks, beside those of others. For kernels without TCX.
  */
 #ifndef VXDP_LOADER_TC_H
 #define VXDP_LOADER_TC_H
@@ -22,6 +22,9 @@ int tc_qdisc_del(unsigned int ifindex);
  * Return: 0; -EBUSY if a filter of somebody else has our place; -errno.
  */
 int tc_attach(unsigned int ifindex, enum bpf_tc_attach_point point, int prog_fd);
+
+/** tc_attached() - is a filter of ours there? */
+bool tc_attached(unsigned int ifindex, enum bpf_tc_attach_point point);
 
 /** tc_detach() - take our filter off. Return: 1 if it was there, 0 if not, -errno. */
 int tc_detach(unsigned int ifindex, enum bpf_tc_attach_point point);

@@ -31,7 +31,7 @@ end() {
 trap end EXIT
 trap 'exit 143' TERM INT HUP
 
-plan 46
+plan 47
 DIR=$(mktemp -d)
 export VXDP_RUNDIR=$DIR/run
 mkdir "$VXDP_RUNDIR" "$DIR/fs"
@@ -84,8 +84,7 @@ kill9() {
 
 xdp_mode() { on_host ip -d -j link show dev eth0 | jq -r '.[0].xdp | if . == null then "none" else (.mode | tostring) end'; }
 xdp_names() { on_host xdp-loader status eth0 | grep -oE '(other|vxdp_uplink)_xdp' | sort | tr '\n' ' '; }
-filters() { on_host tc filter show dev eth0 "$1" | grep -c 'vxdp_'; }
-has_clsact() { on_host tc qdisc show dev eth0 | grep -q clsact; }
+hooks() { on_host "$HOLD" hooks eth0; }
 pins() { ls "$PINS/eth0" 2>/dev/null | tr '\n' ' '; }
 promiscuity() { on_host ip -d -j link show dev eth0 | jq '.[0].promiscuity'; }
 rxvlan() { on_host ethtool -k eth0 | sed -n 's/^rx-vlan-offload: \([a-z]*\).*/\1/p'; }
@@ -93,12 +92,14 @@ left() { find "$VXDP_RUNDIR" "$PINS" -type f 2>/dev/null; }
 
 net_up queues=2 || bail "the wire cannot be made"
 before=$(nic_state)
+# TCX came with Linux 6.6.
+tc=$([ "$(printf '6.6\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.6 ] && echo tcx || echo clsact)
 
 for mode in native skb; do
 	attaches $mode "$mode: attaches"
 	is "$(xdp_names)" "vxdp_uplink_xdp " "$mode: the program is on the NIC"
 	is "$(xdp_mode)" "$([ $mode = native ] && echo 1 || echo 2)" "$mode: in that mode"
-	is "$(filters ingress) $(filters egress)" "1 1" "$mode: one filter on each TC hook"
+	is "$(hooks)" "$tc $tc" "$mode: on both TC hooks"
 	is "$(promiscuity) $(rxvlan)" "1 off" "$mode: the NIC takes foreign addresses and leaves tags in"
 	is "$(pins)" "capture config fdb learned port_by_ifindex ports queues stats xsks " "$mode: maps are pinned by name"
 	check "$mode: the host and the wire reach each other" on_wire ping -q -c 3 -i 0.2 -W 2 $HOST_IP
@@ -108,10 +109,39 @@ for mode in native skb; do
 	is "$(nic_state)$(left)" "$before" "$mode: all is as it was"
 done
 
+# The host's own traffic goes on. Adding a qdisc stops the NIC for a moment, so not without TCX.
+pinged() { sed -n 's/.*, \([0-9.]*\)% packet loss.*/\1/p' "$DIR/ping"; }
+ping_while() {
+	on_host ping -q -i 0.002 -c 1000 -W 2 $WIRE_IP >"$DIR/ping" 2>&1 &
+	local pid=$!
+	"$@"
+	wait $pid
+}
+come_and_go() {
+	local mode
+	for mode in native skb native; do
+		sleep 0.1
+		attach $mode
+		sleep 0.2
+		detach
+	done
+}
+ping_while sleep 1
+if [ "$(pinged)" != 0 ]; then
+	skip "the wire loses frames without vxdp too" "the host's traffic is not disturbed"
+	come_and_go
+elif [ $tc != tcx ]; then
+	skip "this kernel has no TCX" "the host's traffic is not disturbed"
+	come_and_go
+else
+	ping_while come_and_go
+	is "$(pinged)" 0 "the host's traffic is not disturbed by coming and going"
+fi
+
 # kill -9
 attach native
 kill9
-is "$(xdp_names)$(filters ingress)" "vxdp_uplink_xdp 1" "killed: the programs stay"
+is "$(xdp_names)$(hooks)" "vxdp_uplink_xdp $tc $tc" "killed: the programs stay"
 check "killed: the host is still reached" on_wire ping -q -c 2 -i 0.2 -W 2 $HOST_IP
 first=$(on_host ip -d -j link show dev eth0 | jq '.[0].xdp.prog.id')
 attaches native "killed: a successor attaches"
@@ -123,7 +153,7 @@ kill9
 attach native
 is "$(xdp_mode)" 1 "killed: a successor may use another mode"
 kill9
-is "$(on_host "$HOLD" cleanup eth0 | tail -n 1)" "13 removed, 1 put back" "killed: a clean-up removes everything"
+is "$(on_host "$HOLD" cleanup eth0 | tail -n 1)" "$([ $tc = tcx ] && echo 12 || echo 13) removed, 1 put back" "killed: a clean-up removes everything"
 is "$(nic_state)$(left)" "$before" "killed: and all is as it was"
 is "$(on_host "$HOLD" cleanup eth0 | tail -n 1)" "0 removed, 0 put back" "cleanup: twice does no harm"
 
@@ -139,15 +169,16 @@ detach
 is "$(nic_state)" "$with_qdisc" "a qdisc that was there stays"
 add_theirs ingress
 attach native
-is "$(filters ingress) $(theirs ingress)" "1 1" "a foreign filter and ours"
+is "$(hooks) $(theirs ingress)" "$tc $tc 1" "a foreign filter and ours"
 check "and the host is reached" on_wire ping -q -c 2 -i 0.2 -W 2 $HOST_IP
 detach
-is "$(filters ingress) $(theirs ingress)" "0 1" "a foreign filter stays"
+is "$(hooks) $(theirs ingress)" "none none 1" "a foreign filter stays"
 on_host tc qdisc del dev eth0 clsact
 attach native
+on_host tc qdisc add dev eth0 clsact 2>/dev/null # ours is there without TCX
 add_theirs egress
 detach
-is "$(filters egress) $(theirs egress)" "0 1" "our qdisc stays while somebody uses it"
+is "$(hooks) $(theirs egress)" "none none 1" "a filter that came later, and its qdisc, stay"
 on_host tc qdisc del dev eth0 clsact
 
 for mode in xdpgeneric xdpdrv; do

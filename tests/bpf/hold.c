@@ -7,6 +7,8 @@
  *	                                  its standard input; on failure "ERRNO: MESSAGE: HINT"
  *	hold cleanup NIC                  prints how many things were removed and put back
  *	hold info NIC                     prints what is known about a NIC
+ *	hold hooks NIC                    prints how the TC hooks are attached to: tcx, clsact or
+ *	                                  none, for ingress and egress
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +19,8 @@
 
 #include "loader/bpf.h"
 #include "loader/nic.h"
+#include "loader/tc.h"
+#include "loader/tcx.h"
 
 static int fail(int err, const struct vx_error *error)
 {
@@ -84,6 +88,21 @@ static int info(const char *name)
 	return 0;
 }
 
+static const char *hook(unsigned int ifindex, enum bpf_tc_attach_point point)
+{
+	if (tcx_attached(ifindex, point))
+		return "tcx";
+	return tc_attached(ifindex, point) ? "clsact" : "none";
+}
+
+static int hooks(const char *name)
+{
+	unsigned int ifindex = if_nametoindex(name);
+
+	printf("%s %s\n", hook(ifindex, BPF_TC_INGRESS), hook(ifindex, BPF_TC_EGRESS));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if ((argc == 4 || argc == 5) && !strcmp(argv[1], "attach"))
@@ -92,6 +111,9 @@ int main(int argc, char **argv)
 		return cleanup(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "info"))
 		return info(argv[2]);
-	fprintf(stderr, "usage: hold attach NIC MODE [bare] | cleanup NIC | info NIC\n");
+	if (argc == 3 && !strcmp(argv[1], "hooks"))
+		return hooks(argv[2]);
+	fprintf(stderr,
+		"usage: hold attach NIC MODE [bare] | cleanup NIC | info NIC | hooks NIC\n");
 	return 2;
 }
