@@ -239,8 +239,6 @@ static void link_update(struct port *port, unsigned int n)
 		tap_carrier_set(&port->tap, n > 0);
 		port->entry.flags = flags;
 		port_entry_write(port);
-		log_info("%s: guest is %s, %u queue pair%s", port->name, n ? "up" : "down", n,
-			 n == 1 ? "" : "s");
 	}
 }
 
@@ -251,6 +249,10 @@ static void port_settle(void *arg, uint32_t what)
 	unsigned int n = active_pairs(port, active);
 
 	link_update(port, n);
+	if (n != port->n_active)
+		log_info("%s: guest is %s, %u queue pair%s", port->name, n ? "up" : "down", n,
+			 n == 1 ? "" : "s");
+	port->n_active = n;
 	direct_settle(port, active, n);
 }
 

@@ -57,6 +57,7 @@ struct port {
 	struct event *dev_event;
 	struct event *settle_timer;
 	struct tap tap;
+	unsigned int n_active; /* queue pairs that received when the port was last settled */
 	struct pair *pair[VU_PAIRS_MAX]; /* made when first needed, kept until the port goes */
 	struct xdp_statistics xsk_past[VU_PAIRS_MAX]; /* of sockets that were closed */
 	struct direct direct;
