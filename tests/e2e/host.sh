@@ -63,8 +63,9 @@ results() {
 				"$1: no ping or datagram lost, none reordered, doubled or changed ($way)"
 		fi
 	done
-	# Not the retransmits: a stalled sender probes, with nothing lost, and does so without vxdp too.
-	is "$(json .reordering_seen <"$LAB_DIR/tcp.sent")" 0 "$1: TCP saw no reordering"
+	# Not the retransmits: a stalled sender probes, with nothing lost, and does so without vxdp too. When
+	# the original of such a probe is acknowledged after all, the kernel counts one reordering.
+	cmp_ok "$(json .reordering_seen <"$LAB_DIR/tcp.sent")" '<=' 1 "$1: TCP saw no reordering"
 	is "$(json .complete <"$LAB_DIR/tcp.sent") $(cmp_bytes)" "0 1" "$1: TCP went on to the end"
 }
 

@@ -37,8 +37,9 @@ for round in 1 2; do
 	is "$(json '"\(.reordered) \(.duplicate) \(.corrupt)"' <<<"$in_udp")" "0 0 0" "round $round: UDP to the guest is in order"
 	is "$(json '"\(.reordered) \(.duplicate) \(.corrupt)"' <<<"$out_udp")" "0 0 0" "round $round: UDP from the guest is in order"
 	cmp_ok "$(json .received <<<"$in_udp")" '>' 8000 "round $round: most of the UDP came to the guest"
-	is "$(json .reordering_seen <"$LAB_DIR/tcp.sent")" 0 "round $round: TCP to the guest is in order"
-	is "$(guest_run vm0 'cat /tmp/tcp.sent' | json .reordering_seen)" 0 "round $round: TCP from the guest is in order"
+	# One: the kernel counts a stalled sender's probe as a reordering when its original arrives after all.
+	cmp_ok "$(json .reordering_seen <"$LAB_DIR/tcp.sent")" '<=' 1 "round $round: TCP to the guest is in order"
+	cmp_ok "$(guest_run vm0 'cat /tmp/tcp.sent' | json .reordering_seen)" '<=' 1 "round $round: TCP from the guest is in order"
 	same_sum "$(cat "$LAB_DIR/tcp.sent")" "$in_tcp" "round $round: the TCP payload is right"
 done
 cmp_ok "$(stat_sum vm0 '.queues[].rx | (.direct, .bounced) | .packets')" '>' 0 "frames to the guest took the direct lane"
