@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # lib.sh - for the tests whose guest is DPDK's testpmd with a virtio-user port: the wire, vxdp on
-# it, and testpmd driven through its prompt. Source it, then call test_init NAME.
+# it, and testpmd driven through its prompt. Source it, then call test_init NAME PROGRAM...
 #
 #   netns $ns_host:  v0, the NIC that vxdp serves        netns $ns_wire:  g0, the far end
 #   testpmd, the guest: main thread on CPU 0 (sleeps), forwarding thread on CPU 1 (always busy)
@@ -44,10 +44,11 @@ until_true() {
 
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
+# test_init NAME PROGRAM...: for a test that needs these programs
 test_init() {
 	local need
 	[ "$(id -u)" -eq 0 ] || skip_all "needs root"
-	for need in dpdk-testpmd jq ethtool; do
+	for need in jq ethtool "${@:2}"; do
 		command -v $need >/dev/null || skip_all "$need is not installed"
 	done
 	for need in "$VXDP" "$wire"; do
@@ -147,7 +148,7 @@ balance_defs='
 	def total(f): [f | to_entries[] | .value.packets] | add // 0;
 	def drops(f): f | with_entries(select(.key | startswith("drop_")));
 	def drops_rx(f): f | with_entries(select(.key | startswith("drop_rx_")));
-	def sum(f): [.queues[] | f] | add;
+	def sum(f): [.queues[] | f] | add // 0;
 	def totals:
 		(.ports[] | select(.name == "uplink") | total(drops(.verdicts))) as $uplink |
 		.ports[] | select(.name == "vm0") | total(drops_rx(.verdicts)) as $port_rx |

@@ -199,7 +199,7 @@ group_start() {
 	wire_queues "$pairs" && vx_start "$tmp/vm.sock" --lane "$lane" --role "$role" --queues "$pairs"
 }
 
-test_init vxmatrix
+test_init vxmatrix dpdk-testpmd
 huge_ok=1
 hugepages 80 || huge_ok=0
 group=
