@@ -122,16 +122,17 @@ static void fill_put(struct direct_socket *s, uint32_t i, struct posted entry)
 void direct_fill(struct pair *p, struct direct_socket *s)
 {
 	uint32_t room = MIN(XSK_RING_ENTRIES - posted_count(&s->rx), (uint32_t)FILL_BATCH);
+	unsigned int share = direct_share(p);
 	uint32_t n = 0;
 	int chains;
 
 	room = MIN(room, xsk_ring_free(&s->xsk.fill, room));
-	if (!room || p->posted >= p->posted_max)
+	if (!room || s->guest_posted >= share)
 		return;
-	chains = window_fill(&p->window, p->rx, MIN(room, p->posted_max - p->posted));
+	chains = window_fill(&p->window, p->rx, MIN(room, share - s->guest_posted));
 	if (chains <= 0)
 		p->rx_starved = true;
-	while (chains > 0 && n < room && p->posted < p->posted_max) {
+	while (chains > 0 && n < room && s->guest_posted < share) {
 		struct vu_chain *c = window_first(&p->window);
 		uint64_t addr = rx_address(p, s, c);
 
@@ -143,12 +144,11 @@ void direct_fill(struct pair *p, struct direct_socket *s)
 					 .kind = POSTED_GUEST,
 					 .seq = p->window.taken});
 		window_take(&p->window, 1);
-		p->posted++;
 		s->guest_posted++;
 		chains--;
 	}
 	/* The next buffer is none for the kernel: receive into chunks of our own meanwhile. */
-	while (chains > 0 && n < room && s->n_rx_bounce && p->posted < p->posted_max)
+	while (chains > 0 && n < room && s->n_rx_bounce)
 		fill_put(s, n++,
 			 (struct posted){.addr = s->rx_bounce[--s->n_rx_bounce],
 					 .kind = POSTED_BOUNCE});
@@ -194,7 +194,6 @@ unsigned int direct_rx(struct pair *p, struct direct_socket *s, unsigned int bud
 		vu_mem_dirty(mem, at, desc.len);
 		vu_ring_push(p->rx, e.head, desc.len);
 		s->guest_posted--;
-		p->posted--;
 		packets++;
 		bytes += desc.len - p->hdr_bytes;
 	}
@@ -369,7 +368,6 @@ void direct_abandon(struct pair *p, struct direct_socket *s)
 		vu_ring_push(p->rx, e->head, p->hdr_bytes);
 	}
 	s->rx.head = s->rx.tail;
-	p->posted -= s->guest_posted;
 	s->guest_posted = 0;
 	abandon_tx(p, s);
 }

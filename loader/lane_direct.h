@@ -54,7 +54,17 @@ struct direct_socket {
 /** direct_rx() - frames the kernel put into the guest's buffers. Pushes, does not flush. */
 unsigned int direct_rx(struct pair *p, struct direct_socket *s, unsigned int budget);
 
-/** direct_fill() - give the kernel guest buffers, up to the pair's quota */
+/**
+ * direct_share() - how many guest buffers each socket of the pair may hold
+ *
+ * The quota is shared out evenly: a socket without buffers drops every frame of its NIC queue.
+ */
+static inline unsigned int direct_share(const struct pair *p)
+{
+	return p->n_sockets ? MAX(p->posted_max / p->n_sockets, 1u) : 0;
+}
+
+/** direct_fill() - give the kernel guest buffers, up to the socket's share */
 void direct_fill(struct pair *p, struct direct_socket *s);
 
 /** direct_tx_room() - frames that can be submitted now */

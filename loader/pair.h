@@ -80,8 +80,7 @@ struct pair {
 	/* Direct lane. */
 	struct direct_socket *socket[PAIR_SOCKETS_MAX];
 	unsigned int n_sockets;
-	unsigned int posted;	 /* guest buffers in fill rings */
-	unsigned int posted_max; /* quota */
+	unsigned int posted_max; /* quota of guest buffers in fill rings */
 	struct flow_tables tables;
 	struct flow_cache flows;
 	struct capture *capture; /* NULL unless `vxdp dump` listens; see capture.h */

@@ -161,7 +161,10 @@ unsigned int pair_poll(struct pair *p, uint64_t now_ns)
 /* Frames wait for the guest, or would be taken by the next poll. */
 static bool rx_wants_buffers(const struct pair *p)
 {
-	return p->rx_starved || (p->n_sockets && p->posted < p->posted_max);
+	for (unsigned int i = 0; i < p->n_sockets; i++)
+		if (p->socket[i]->guest_posted < direct_share(p))
+			return true;
+	return p->rx_starved;
 }
 
 bool pair_arm(struct pair *p)
