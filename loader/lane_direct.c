@@ -148,7 +148,7 @@ void direct_fill(struct pair *p, struct direct_socket *s)
 		chains--;
 	}
 	/* The next buffer is none for the kernel: receive into chunks of our own meanwhile. */
-	while (chains > 0 && n < room && s->n_rx_bounce)
+	while (chains > 0 && n < room && s->n_rx_bounce && s->guest_posted < share)
 		fill_put(s, n++,
 			 (struct posted){.addr = s->rx_bounce[--s->n_rx_bounce],
 					 .kind = POSTED_BOUNCE});
