@@ -21,6 +21,9 @@ offered_to_guest() {
 	vxdp -j stats eth0 | json "[.ports[] | select(.name == \"uplink\" or .name == \"host\") |
 		.verdicts | (.to_direct, .to_port, .flooded) | .packets] | add // 0"
 }
+# The counters are read one after the other, and a neighbour or router solicitation may come between.
+STRAY=3
+near() { cmp_ok $(($1 > $2 ? $1 - $2 : $2 - $1)) '<=' $STRAY "$3"; }
 guest_counter() { guest_run vm0 "cat /sys/class/net/eth0/statistics/$1"; }
 
 # Two readings with nothing in between are the same: all that was on its way has arrived. The guest
@@ -48,8 +51,8 @@ wire_to_guest() {
 	drop=$(($(rx_dropped) - drop)) guest=$(($(guest_counter rx_packets) - guest))
 	diag "$lane lane, $1 bytes: generator $n, wire $sent, offered $up, delivered $got, dropped $drop, guest $guest"
 	cmp_ok "$up" '>' $((n / 10)) "$lane lane, $1 bytes: the uplink saw the frames"
-	is $((got + drop)) "$up" "$lane lane, $1 bytes: to the guest = delivered + dropped"
-	is "$guest" "$got" "$lane lane, $1 bytes: the guest has what was delivered"
+	near $((got + drop)) "$up" "$lane lane, $1 bytes: to the guest = delivered + dropped"
+	near "$guest" "$got" "$lane lane, $1 bytes: the guest has what was delivered"
 }
 
 guest_to_wire() {
@@ -62,8 +65,8 @@ guest_to_wire() {
 	took=$(($(tx_taken) - took)) drop=$(($(tx_dropped) - drop)) guest=$(($(guest_counter tx_packets) - guest))
 	wire=$(($(net_counter wire wire0 rx packets) - wire)) nic=$(($(net_counter host eth0 tx dropped) - nic))
 	diag "$lane lane, $1 bytes: guest sent $guest, taken $took, dropped $drop; wire has $wire, NIC dropped $nic"
-	is $((took + drop)) "$guest" "$lane lane, $1 bytes: sent by the guest = forwarded + dropped"
-	cmp_ok "$((took - wire - nic))" "<=" 0 "$lane lane, $1 bytes: what was forwarded is on the wire, or the NIC counted its drop"
+	near $((took + drop)) "$guest" "$lane lane, $1 bytes: sent by the guest = forwarded + dropped"
+	cmp_ok "$((took - wire - nic))" "<=" $STRAY "$lane lane, $1 bytes: what was forwarded is on the wire, or the NIC counted its drop"
 }
 
 lab_begin
