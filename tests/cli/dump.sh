@@ -96,7 +96,7 @@ exits 3 "a port that is not there" vxdp dump eth0 --port nosuch -w "$DIR/e.pcapn
 # --- a guest: its frames go by the direct lane, which no program sees on the way out ---
 if [ -x "$GUEST" ]; then
 	capture "$DIR/g.pcapng" --port vm0
-	"$GUEST" --socket "$DIR/vm0.sock" --wire "$NS_WIRE:wire0" --frames 300 --window 8 --timeout 60 \
+	"$GUEST" --socket "$DIR/vm0.sock" --wire "$NS_WIRE:wire0" --frames 6000 --window 8 --timeout 60 \
 		>>"$DIR/log" 2>&1
 	is $? 0 "a guest and the wire exchange frames while being captured"
 	sleep 0.5
