@@ -220,6 +220,8 @@ testpmd_counts() {
 }
 
 testpmd_stop() {
+	[ -n "${tp_pid[$1]:-}" ] || return 0
+	kill -CONT "${tp_pid[$1]}" 2>/dev/null # in case a test has stopped it
 	local fd=${tp_fd[$1]}
 	echo quit >&"$fd"
 	until_true 10 is_gone "${tp_pid[$1]}" || kill -KILL "${tp_pid[$1]}"
