@@ -258,7 +258,7 @@ attack() {
 	LINES+=("$SECONDS:$(($(named) - lines))")
 }
 
-# A place in the code prints ten lines in ten seconds: were they printed just before?
+# vxdp prints ten lines about a port in ten seconds: were they printed just before?
 recently_full() {
 	local entry n=0
 	for entry in "${LINES[@]}"; do
@@ -304,8 +304,8 @@ run_cases() {
 	local where=$1 victim=$2 other=$3 id
 	shift 3
 	[ $# -gt 0 ] || return 0
-	LINES=()
 	vxdp_up "$BINARY" "$victim" "$other" || problem "vxdp does not come up"
+	LINES=("$SECONDS:$(grep -c 'victim: front end' "$LOG")")
 	for id in "$@"; do
 		if [ -z "$PID" ] || ! kill -0 "$PID" 2>/dev/null; then
 			vxdp_down
