@@ -98,6 +98,7 @@ static int socket_bind(struct port *port, unsigned int queue, struct direct_sock
 		share ? share->zerocopy
 		      : port->sw->dedicated && port->sw->want_zerocopy && nic->zerocopy != VXDP_NO;
 	s->umem = umem_of(info.mem, zerocopy);
+	s->bare = !vxdp_bpf_writes_headers(port->sw->bpf);
 	err = xsk_open(nic->ifindex, queue, zerocopy ? XSK_BIND_ZEROCOPY : XSK_BIND_COPY, &s->umem,
 		       share, &s->xsk);
 	if (err && zerocopy && !share && err != -EBUSY && !port->sw->need_zerocopy) {

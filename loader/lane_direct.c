@@ -12,6 +12,10 @@
  *	                                          the NIC writes the frame to chunk + 256 +
  *headroom, and the program the header before it, in the buffer
  *
+ * Beside other XDP programs the one of ours may have to be the bare one, which leaves the header
+ * out. Then it is the frame that is made to arrive behind the header's place, and the header is
+ * written here (rx_place(), which costs the other way nothing).
+ *
  * The kernel returns addresses. They nearly always come back in the order they were given
  * (always in copy mode), so what is posted is kept as a queue: the oldest entry is compared first,
  * and only if it is another one are the next ones searched.
@@ -87,10 +91,11 @@ static bool dma_contiguous(const struct pair *p, const struct direct_socket *s, 
 	return ((uintptr_t)va & ~(page - 1)) == (((uintptr_t)va + bytes - 1) & ~(page - 1));
 }
 
-/* From the UMEM address a buffer is given as to where header and frame arrive. */
+/* From the UMEM address a buffer is given as to its first byte, where the header belongs. */
 static inline uint64_t rx_lead(const struct pair *p, const struct direct_socket *s)
 {
-	return XSK_PACKET_HEADROOM + (s->xsk.zerocopy ? s->umem.headroom_bytes - p->hdr_bytes : 0);
+	return XSK_PACKET_HEADROOM + s->umem.headroom_bytes -
+	       (s->xsk.zerocopy || s->bare ? p->hdr_bytes : 0);
 }
 
 /*
@@ -163,6 +168,11 @@ static void rx_bounced(struct pair *p, struct direct_socket *s, uint64_t chunk,
 {
 	const struct vu_net_hdr empty = {};
 
+	if (!s->bare) {
+		frame += p->hdr_bytes;
+		bytes -= p->hdr_bytes;
+	}
+
 	if (deliver_copy(p, &empty, frame, bytes))
 		count(&p->stats.rx_bounced, 1, bytes);
 	else
@@ -170,28 +180,45 @@ static void rx_bounced(struct pair *p, struct direct_socket *s, uint64_t chunk,
 	s->rx_bounce[s->n_rx_bounce++] = chunk;
 }
 
+/*
+ * A frame which did not come as the guest wants it: without a header, or elsewhere than asked for
+ * (a driver with a headroom of its own). @to: where header and frame belong. Return: bytes of both.
+ */
+static uint32_t rx_place(const struct pair *p, const struct direct_socket *s, uint8_t *to,
+			 const uint8_t *at, uint32_t bytes)
+{
+	const struct vu_net_hdr empty = {.num_buffers = htole16(1)};
+	uint32_t lacks = s->bare ? p->hdr_bytes : 0;
+
+	if (at != to + lacks)
+		memmove(to + lacks, at, bytes);
+	memcpy(to, &empty, lacks);
+	return lacks + bytes;
+}
+
 unsigned int direct_rx(struct pair *p, struct direct_socket *s, unsigned int budget)
 {
 	uint32_t n = MIN(xsk_ring_ready(&s->xsk.rx), budget);
 	struct vu_mem *mem = vu_ring_info(p->rx)->mem;
 	uint64_t packets = 0, bytes = 0, lead = rx_lead(p, s);
+	/* Of a frame that is complete; no offset is as large as the other. */
+	uint64_t in_place = s->bare ? UINT64_MAX : lead;
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct xdp_desc desc = *xsk_ring_desc(&s->xsk.rx, i);
 		uint64_t addr = desc.addr & XSK_ADDR_MASK;
-		uint8_t *at = (uint8_t *)s->umem.base + addr + XSK_OFFSET(desc.addr);
+		uint8_t *chunk = (uint8_t *)s->umem.base + addr;
+		uint8_t *at = chunk + XSK_OFFSET(desc.addr);
 		struct posted e = posted_take(&s->rx, addr);
 
 		if (unlikely(e.kind != POSTED_GUEST)) {
 			if (e.kind == POSTED_BOUNCE)
-				rx_bounced(p, s, e.addr, at + p->hdr_bytes,
-					   desc.len - p->hdr_bytes);
+				rx_bounced(p, s, e.addr, at, desc.len);
 			continue;
 		}
-		/* Elsewhere than asked for: a driver with a headroom of its own. */
-		if (unlikely(XSK_OFFSET(desc.addr) != lead))
-			memmove((uint8_t *)s->umem.base + addr + lead, at, desc.len);
-		vu_mem_dirty(mem, at, desc.len);
+		if (unlikely(XSK_OFFSET(desc.addr) != in_place))
+			desc.len = rx_place(p, s, chunk + lead, at, desc.len);
+		vu_mem_dirty(mem, chunk + lead, desc.len);
 		vu_ring_push(p->rx, e.head, desc.len);
 		s->guest_posted--;
 		packets++;

@@ -44,6 +44,7 @@ struct direct_socket {
 	struct posted_queue rx;
 	struct posted_queue tx;
 	unsigned int guest_posted; /* POSTED_GUEST entries in rx */
+	bool bare;		   /* what arrives is without a virtio-net header (bpf.h) */
 	bool tx_stuck;		   /* the NIC takes nothing: its frames go to the kernel lane */
 	/* Chunks not in use, as UMEM addresses. */
 	unsigned int n_rx_bounce, n_tx_bounce;

@@ -140,7 +140,7 @@ static int events_open(struct sw *sw, struct vx_error *error)
 
 static int bpf_open(struct sw *sw, const struct sw_options *o, struct vx_error *error)
 {
-	struct vxdp_bpf_opts opts = {.nic = o->nic, .mode = VXDP_XDP_AUTO};
+	struct vxdp_bpf_opts opts = {.nic = o->nic, .mode = VXDP_XDP_AUTO, .bare_ok = true};
 	int err;
 
 	if (o->mode && !strcmp(o->mode, "skb"))

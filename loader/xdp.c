@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <xdp/libxdp.h>
 
@@ -29,6 +30,8 @@
 #include "bpf_prog.h"
 
 #define DISPATCHER "xdp_dispatcher" /* libxdp's */
+/* If set, the bare program is tried first, as if the other were refused. For tests. */
+#define BARE_ENV "VXDP_XDP_BARE"
 
 enum found_kind { FOUND_NOTHING, FOUND_OURS_ALONE, FOUND_OTHER_ALONE, FOUND_DISPATCHER };
 
@@ -150,7 +153,7 @@ static int attach_by_libxdp(unsigned int ifindex, enum xdp_attach_mode mode,
 
 /* @old_id: program to replace, or 0 if nothing may be there */
 static int attach_alone(unsigned int ifindex, enum xdp_attach_mode mode, unsigned int old_id,
-			struct bpf_object *object)
+			struct bpf_object *object, const char *name)
 {
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
 	_cleanup_close_ int old_fd = -1;
@@ -169,7 +172,7 @@ static int attach_alone(unsigned int ifindex, enum xdp_attach_mode mode, unsigne
 	} else {
 		flags |= XDP_FLAGS_UPDATE_IF_NOEXIST;
 	}
-	prog = bpf_object__find_program_by_name(object, XDP_PROG);
+	prog = bpf_object__find_program_by_name(object, name);
 	return bpf_xdp_attach((int)ifindex, bpf_program__fd(prog), flags, &opts);
 }
 
@@ -178,20 +181,20 @@ struct attempt {
 	xdp_object_fn open;
 	void *arg;
 	bool bare_ok;
-	bool bare; /* what worked is the bare one */
+	const char *name; /* of the program to try first, and then of the one that worked */
 	struct found found;
 };
 
-static int try_libxdp(const struct attempt *attempt, enum xdp_attach_mode mode, const char *name)
+static int try_libxdp(const struct attempt *attempt, enum xdp_attach_mode mode)
 {
 	struct bpf_object *object;
 	int err;
 
 	bpf_log_init();
-	err = attempt->open(attempt->arg, name, &object);
+	err = attempt->open(attempt->arg, attempt->name, &object);
 	if (err)
 		return err;
-	err = attach_by_libxdp(attempt->ifindex, mode, object, name);
+	err = attach_by_libxdp(attempt->ifindex, mode, object, attempt->name);
 	bpf_object__close(object);
 	return err;
 }
@@ -202,10 +205,10 @@ static int try_alone(const struct attempt *attempt, enum xdp_attach_mode mode, u
 	int err;
 
 	bpf_log_init();
-	err = attempt->open(attempt->arg, XDP_PROG, &object);
+	err = attempt->open(attempt->arg, attempt->name, &object);
 	if (err)
 		return err;
-	err = attach_alone(attempt->ifindex, mode, old_id, object);
+	err = attach_alone(attempt->ifindex, mode, old_id, object, attempt->name);
 	bpf_object__close(object);
 	return err;
 }
@@ -216,15 +219,17 @@ static int try_mode(struct attempt *attempt, enum xdp_attach_mode mode)
 
 	if (attempt->found.kind == FOUND_OURS_ALONE)
 		return try_alone(attempt, mode, attempt->found.id);
-	err = try_libxdp(attempt, mode, XDP_PROG);
+	err = try_libxdp(attempt, mode);
 	if (!err)
 		return 0;
 	if (!attempt->found.n_other)
 		return try_alone(attempt, mode, 0);
 	if (!attempt->bare_ok)
 		return err;
-	err = try_libxdp(attempt, mode, XDP_PROG_BARE);
-	attempt->bare = !err;
+	attempt->name = XDP_PROG_BARE;
+	err = try_libxdp(attempt, mode);
+	if (err)
+		attempt->name = XDP_PROG; /* for the next mode */
 	return err;
 }
 
@@ -275,6 +280,10 @@ static void describe(struct xdp_attached *attached, unsigned int ifindex)
 		snprintf(attached->why + bytes, sizeof(attached->why) - bytes,
 			 ", beside %u other XDP program%s (%s)", found.n_other,
 			 found.n_other > 1 ? "s" : "", found.name);
+	bytes = strlen(attached->why);
+	if (attached->bare)
+		snprintf(attached->why + bytes, sizeof(attached->why) - bytes,
+			 "; virtio-net headers are left to the workers");
 }
 
 /* A predecessor's program in a mode that is not wanted now, or in a dispatcher, goes first. */
@@ -295,8 +304,13 @@ static int clear_way(struct attempt *attempt, enum vxdp_xdp_mode wanted)
 int xdp_attach(const struct nic_info *nic, enum vxdp_xdp_mode wanted, bool bare_ok,
 	       xdp_object_fn open, void *arg, struct xdp_attached *attached, struct vx_error *error)
 {
-	struct attempt attempt = {
-		.ifindex = nic->ifindex, .open = open, .arg = arg, .bare_ok = bare_ok};
+	const char *bare_only = getenv(BARE_ENV);
+	struct attempt attempt = {.ifindex = nic->ifindex,
+				  .open = open,
+				  .arg = arg,
+				  .bare_ok = bare_ok,
+				  .name = bare_ok && bare_only && *bare_only ? XDP_PROG_BARE
+									     : XDP_PROG};
 	int err;
 
 	bpf_log_init();
@@ -323,7 +337,7 @@ int xdp_attach(const struct nic_info *nic, enum vxdp_xdp_mode wanted, bool bare_
 	}
 	if (err)
 		return fail_attach(nic->name, wanted, &attempt.found, err, error);
-	attached->bare = attempt.bare;
+	attached->bare = !strcmp(attempt.name, XDP_PROG_BARE);
 	describe(attached, nic->ifindex);
 	return 0;
 }
