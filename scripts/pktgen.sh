@@ -12,6 +12,8 @@
 # driver can share frames; virtio_net and veth take 0 and 1. One JSON line:
 #   {"dev":"eth0","threads":1,"sent":100000,"errors":0,"seconds":1.234,"pps":81037,"mbit_s":38}
 #
+# What became of the frames in a vxdp on the way, `account NIC pktgen.sh ...` adds to that line.
+#
 # Runs in any POSIX shell, busybox too.
 set -eu
 
