@@ -31,6 +31,7 @@
 #include <vxdp/log.h>
 #include <vxdp/util.h>
 
+#include "deliver.h"
 #include "port.h"
 
 #define ZEROCOPY_CHUNK_BYTES 2048
@@ -124,7 +125,9 @@ static void worker_socket_add(void *arg)
 	if (c->err)
 		return;
 	p->socket[p->n_sockets++] = c->socket;
+	deliver_lock(p);
 	direct_fill(p, c->socket);
+	deliver_unlock(p);
 }
 
 /* The memory behind the regions now, to notice when some is taken away. */
@@ -191,8 +194,10 @@ static void worker_socket_remove(void *arg)
 	struct pair *p = c->pair;
 
 	worker_unwatch(p->worker, SOURCE_XSK, c->socket->xsk.fd);
+	deliver_lock(p);
 	while (p->rx && direct_rx(p, c->socket, BURST))
 		;
+	deliver_unlock(p);
 	if (p->tx)
 		tx_drain(p, c->socket);
 	for (unsigned int i = 0; i < p->n_sockets; i++)
@@ -205,10 +210,12 @@ static void worker_socket_abandon(void *arg)
 	struct socket_change *c = arg;
 	struct pair *p = c->pair;
 
+	deliver_lock(p);
 	window_empty_into(&p->window, p->rx);
 	direct_abandon(p, c->socket);
 	vu_ring_flush(p->rx);
 	vu_ring_notify(p->rx);
+	deliver_unlock(p);
 	if (p->tx) {
 		vu_ring_flush(p->tx);
 		vu_ring_notify(p->tx);

@@ -36,7 +36,7 @@
 #include <string.h>
 
 #include "checksum.h"
-#include "lane_kernel.h"
+#include "deliver.h"
 
 #define FILL_BATCH 64
 #define PAGE_BYTES 4096u

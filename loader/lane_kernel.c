@@ -23,83 +23,13 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#include <vxdp/log.h>
 #include <vxdp/util.h>
 
-#define HELD_MAX_NS (100 * 1000000ULL)
-/* Buffers looked at for one frame; those of a Linux guest are at least 1536 bytes. */
-#define RX_CHAINS_MAX 192
-#define TCP_HDR_MIN   20
+#include "deliver.h"
+#include "frame.h"
+
+#define HELD_MAX_NS   (100 * 1000000ULL)
 #define UIO_PARTS_MAX 1024 /* of one readv() or writev() (UIO_MAXIOV) */
-
-/* Copy @bytes to @offset bytes into a scattered buffer. */
-static void iov_write(const struct iovec *iov, unsigned int n, size_t offset, const void *from,
-		      size_t bytes)
-{
-	const uint8_t *src = from;
-
-	for (unsigned int i = 0; i < n && bytes; i++) {
-		size_t room;
-
-		if (offset >= iov[i].iov_len) {
-			offset -= iov[i].iov_len;
-			continue;
-		}
-		room = MIN(iov[i].iov_len - offset, bytes);
-		memcpy((uint8_t *)iov[i].iov_base + offset, src, room);
-		src += room;
-		bytes -= room;
-		offset = 0;
-	}
-}
-
-static void iov_read(const struct iovec *iov, unsigned int n, size_t offset, void *to, size_t bytes)
-{
-	uint8_t *dst = to;
-
-	for (unsigned int i = 0; i < n && bytes; i++) {
-		size_t there;
-
-		if (offset >= iov[i].iov_len) {
-			offset -= iov[i].iov_len;
-			continue;
-		}
-		there = MIN(iov[i].iov_len - offset, bytes);
-		memcpy(dst, (const uint8_t *)iov[i].iov_base + offset, there);
-		dst += there;
-		bytes -= there;
-		offset = 0;
-	}
-}
-
-/* Wire packets in one frame. Only the counters depend on it. */
-static uint32_t wire_packets(const struct vu_net_hdr *hdr, const uint8_t *tcp_offset_byte,
-			     uint32_t frame_bytes)
-{
-	uint8_t type = hdr->gso_type & ~VIRTIO_NET_HDR_GSO_ECN;
-	uint32_t l4 = le16toh(hdr->csum_start);
-	uint32_t size = le16toh(hdr->gso_size);
-	uint32_t headers = l4 + 8;
-
-	if (type == VIRTIO_NET_HDR_GSO_NONE || !size)
-		return 1;
-	if (type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6)
-		headers = l4 + MAX((*tcp_offset_byte >> 4) * 4u, (unsigned int)TCP_HDR_MIN);
-	if (headers >= frame_bytes)
-		return 1;
-	return (frame_bytes - headers + size - 1) / size;
-}
-
-static uint32_t chain_wire_packets(const struct vu_net_hdr *hdr, const struct iovec *iov,
-				   unsigned int n, size_t hdr_bytes, uint32_t frame_bytes)
-{
-	uint8_t tcp_offset = 0;
-
-	if (hdr->gso_type == VIRTIO_NET_HDR_GSO_NONE)
-		return 1;
-	iov_read(iov, n, hdr_bytes + le16toh(hdr->csum_start) + 12, &tcp_offset, 1);
-	return wire_packets(hdr, &tcp_offset, frame_bytes);
-}
 
 void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct vu_chain *chain)
 {
@@ -125,109 +55,12 @@ void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct vu_cha
 		skip = 0;
 		n++;
 	}
-	packets = chain_wire_packets(hdr, chain->iov, chain->n_iov, p->hdr_bytes, bytes);
+	packets = iov_wire_packets(hdr, chain->iov, chain->n_iov, p->hdr_bytes, bytes);
 	/* Only a chain made to annoy has more parts. */
 	if (n > UIO_PARTS_MAX || writev(p->tx_tap_fd, iov, (int)n) < 0)
 		count(&p->stats.drops[VXDP_DROP_TX_TAP], packets, bytes);
 	else
 		count(&p->stats.tx_kernel, packets, bytes);
-}
-
-/* Chains needed for @bytes, 0 if the window's @n chains are too few. */
-static unsigned int chains_for(const struct window *w, unsigned int n, size_t bytes)
-{
-	size_t room = 0;
-
-	for (unsigned int i = 0; i < n; i++) {
-		room += w->chain[w->head + i].bytes;
-		if (room >= bytes)
-			return i + 1;
-	}
-	return 0;
-}
-
-/* Parts of the window's first @chains chains, which lie side by side. */
-static unsigned int parts_of(const struct window *w, unsigned int chains)
-{
-	const struct vu_chain *first = &w->chain[w->head], *last = first + chains - 1;
-
-	return (unsigned int)(last->iov - first->iov) + last->n_iov;
-}
-
-/* The first @bytes of the window's buffers were written: give them to the guest. */
-static void window_push(struct pair *p, uint32_t bytes)
-{
-	struct window *w = &p->window;
-	uint16_t n_buffers = 0;
-	struct vu_chain *first = window_first(w);
-	const struct vu_ring_info *info = vu_ring_info(p->rx);
-	uint32_t left = bytes;
-
-	for (unsigned int i = w->head; left; i++, n_buffers++) {
-		uint32_t used = MIN(left, w->chain[i].bytes);
-
-		left -= used;
-	}
-	if (p->hdr_bytes == sizeof(struct vu_net_hdr)) {
-		uint16_t le = htole16(p->mergeable ? n_buffers : 1);
-
-		/* First buffer alone: with mergeable buffers the header has to fit in one. */
-		iov_write(first->iov, first->n_iov, offsetof(struct vu_net_hdr, num_buffers), &le,
-			  sizeof(le));
-	}
-	for (uint16_t i = 0; i < n_buffers; i++) {
-		struct vu_chain *c = &w->chain[w->head + i];
-		uint32_t used = MIN(bytes, c->bytes);
-
-		if (unlikely(info->mem->dirty != NULL))
-			for (unsigned int j = 0; j < c->n_iov; j++)
-				vu_mem_dirty(info->mem, c->iov[j].iov_base, c->iov[j].iov_len);
-		vu_ring_push(p->rx, c->head, used);
-		bytes -= used;
-	}
-	window_take(w, n_buffers);
-}
-
-/* How many chains a frame of @bytes (header included) takes now; 0: not enough, or unusable. */
-static unsigned int window_room(struct pair *p, uint32_t bytes)
-{
-	int n = window_fill(&p->window, p->rx, 1);
-
-	if (n <= 0)
-		return 0;
-	if (!p->mergeable)
-		return chains_for(&p->window, 1, bytes);
-	if (window_first(&p->window)->bytes < p->hdr_bytes)
-		return 0;
-	for (unsigned int want = 4; want <= RX_CHAINS_MAX; want *= 2) {
-		unsigned int chains;
-
-		n = window_fill(&p->window, p->rx, MIN(want, RX_CHAINS_MAX));
-		if (n <= 0)
-			return 0;
-		chains = chains_for(&p->window, (unsigned int)n, bytes);
-		if (chains || (unsigned int)n < MIN(want, RX_CHAINS_MAX))
-			return chains;
-	}
-	n = window_fill(&p->window, p->rx, RX_CHAINS_MAX);
-	return n > 0 ? chains_for(&p->window, (unsigned int)n, bytes) : 0;
-}
-
-bool deliver_copy(struct pair *p, const struct vu_net_hdr *hdr, const uint8_t *frame,
-		  uint32_t bytes)
-{
-	unsigned int chains = window_room(p, p->hdr_bytes + bytes);
-	struct iovec *iov;
-	unsigned int parts;
-
-	if (!chains)
-		return false;
-	iov = window_first(&p->window)->iov;
-	parts = parts_of(&p->window, chains);
-	iov_write(iov, parts, 0, hdr, p->hdr_bytes);
-	iov_write(iov, parts, p->hdr_bytes, frame, bytes);
-	window_push(p, p->hdr_bytes + bytes);
-	return true;
 }
 
 /* The held frame, if there is room by now. False: it goes on waiting. */
@@ -242,10 +75,10 @@ static bool held_try(struct pair *p, uint64_t now_ns)
 	memcpy(&hdr, p->held, p->hdr_bytes);
 	at = p->hdr_bytes + le16toh(hdr.csum_start) + 12u;
 	tcp_offset = at < p->held_bytes ? p->held[at] : 0;
-	packets = wire_packets(&hdr, &tcp_offset, bytes);
+	packets = wire_packets(&hdr, tcp_offset, bytes);
 	if (deliver_copy(p, &hdr, p->held + p->hdr_bytes, bytes)) {
 		count(&p->stats.rx_kernel, packets, bytes);
-	} else if (window_chains(&p->window) >= RX_CHAINS_MAX) {
+	} else if (deliver_room_never(p)) {
 		/* Buffers of next to nothing: waiting for more of them does not help. */
 		count(&p->stats.drops[VXDP_DROP_RX_BIG], packets, bytes);
 	} else if (now_ns - p->held_since_ns >= HELD_MAX_NS) {
@@ -273,7 +106,7 @@ static ssize_t tap_read(struct pair *p, const struct iovec *iov, unsigned int n)
 static bool rx_straight(struct pair *p, unsigned int chains)
 {
 	struct iovec *iov = window_first(&p->window)->iov;
-	unsigned int parts = parts_of(&p->window, chains);
+	unsigned int parts = deliver_parts(p, chains);
 	struct vu_net_hdr hdr = {};
 	ssize_t bytes = tap_read(p, iov, parts);
 	uint32_t frame_bytes;
@@ -287,9 +120,9 @@ static bool rx_straight(struct pair *p, unsigned int chains)
 		count(&p->stats.drops[VXDP_DROP_RX_BIG], 1, frame_bytes);
 		return true;
 	}
-	count(&p->stats.rx_kernel, chain_wire_packets(&hdr, iov, parts, p->hdr_bytes, frame_bytes),
+	count(&p->stats.rx_kernel, iov_wire_packets(&hdr, iov, parts, p->hdr_bytes, frame_bytes),
 	      frame_bytes);
-	window_push(p, (uint32_t)bytes);
+	deliver_done(p, (uint32_t)bytes);
 	return true;
 }
 
@@ -312,10 +145,10 @@ static bool rx_one_buffer(struct pair *p)
 		return true;
 	}
 	count(&p->stats.rx_kernel,
-	      chain_wire_packets(&hdr, c->iov, c->n_iov, p->hdr_bytes,
-				 (uint32_t)bytes - p->hdr_bytes),
+	      iov_wire_packets(&hdr, c->iov, c->n_iov, p->hdr_bytes,
+			       (uint32_t)bytes - p->hdr_bytes),
 	      (uint32_t)bytes - p->hdr_bytes);
-	window_push(p, (uint32_t)bytes);
+	deliver_done(p, (uint32_t)bytes);
 	return true;
 }
 
@@ -346,7 +179,7 @@ unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns)
 		done++;
 	}
 	while (p->tap_readable && done < budget) {
-		unsigned int chains = window_room(p, longest);
+		unsigned int chains = deliver_room(p, longest);
 		bool moved;
 
 		if (!window_chains(&p->window)) {
@@ -355,7 +188,7 @@ unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns)
 		}
 		if (!p->mergeable)
 			moved = rx_one_buffer(p);
-		else if (chains && parts_of(&p->window, chains) <= UIO_PARTS_MAX)
+		else if (chains && deliver_parts(p, chains) <= UIO_PARTS_MAX)
 			moved = rx_straight(p, chains);
 		else
 			moved = rx_held(p, now_ns);

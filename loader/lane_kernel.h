@@ -26,12 +26,4 @@ void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct vu_cha
  */
 unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns);
 
-/**
- * deliver_copy() - copy a frame into the guest's next receive buffers
- * @hdr: virtio-net header to put in front; num_buffers is filled in
- * Return: true if delivered; false if there is no room for it now (nothing was changed).
- */
-bool deliver_copy(struct pair *p, const struct vu_net_hdr *hdr, const uint8_t *frame,
-		  uint32_t bytes);
-
 #endif /* VXDP_LOADER_LANE_KERNEL_H */

@@ -4,7 +4,8 @@
  *
  * Owner: the worker the pair is given to. The main thread changes a pair only from inside
  * worker_call() (worker.h), that is, in the worker's own thread between two passes; it reads the
- * counters at any time.
+ * counters at any time. Other workers deliver into its receive ring (deliver.h), but for that they
+ * leave it alone.
  */
 #ifndef VXDP_LOADER_PAIR_H
 #define VXDP_LOADER_PAIR_H
@@ -16,6 +17,7 @@
 #include <vxdp/util.h>
 
 #include "flow.h"
+#include "spin.h"
 #include "vhost/net.h"
 #include "vhost/ring.h"
 #include "window.h"
@@ -32,9 +34,9 @@ struct lane_count {
 	uint64_t bytes;
 };
 
-/* Written by the worker, read by anyone. */
+/* tx_* written by the worker, rx_* by whoever has the receive lock; read by anyone. */
 struct pair_stats {
-	struct lane_count rx_direct, rx_kernel, rx_bounced;
+	struct lane_count rx_direct, rx_kernel, rx_guest, rx_bounced;
 	struct lane_count tx_direct, tx_kernel, tx_bounced;
 	struct lane_count drops[VXDP_N_VERDICTS];
 };
@@ -65,7 +67,19 @@ struct pair {
 	uint64_t features;
 	uint8_t hdr_bytes; /* 12 or 10 */
 	bool mergeable;
-	bool gso_rx; /* the tap may hand us GSO frames */
+	bool gso_rx;	/* the tap may hand us GSO frames */
+	bool rx_csum;	/* the guest finishes checksums itself */
+	bool rx_ecn;	/* takes GSO frames of TCP with ECN */
+	uint8_t rx_gso; /* takes GSO frames: bit n for gso_type n */
+
+	/*
+	 * What changes as frames arrive: the receive ring, the window, rx_* of stats, the kernel
+	 * lane's half that reads. With several workers whoever touches it has the lock, see
+	 * deliver_lock().
+	 */
+	bool rx_shared;
+	struct spin rx_lock;
+	bool rx_waited; /* somebody has frames and no buffers: ask the guest for a kick */
 
 	/* Kernel lane. */
 	int tap_fd;	   /* this pair's queue, -1 while there is none */

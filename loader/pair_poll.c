@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "deliver.h"
 #include "lane_direct.h"
 #include "lane_kernel.h"
 
@@ -125,6 +126,7 @@ static unsigned int poll_rx(struct pair *p, uint64_t now_ns)
 {
 	unsigned int frames = 0;
 
+	deliver_lock(p);
 	p->rx_starved = false;
 	/* The tap first: what it holds of a flow is older than what comes on the direct lane. */
 	if (p->rx_enabled && p->tap_fd >= 0 && (p->tap_readable || p->held_bytes))
@@ -137,6 +139,7 @@ static unsigned int poll_rx(struct pair *p, uint64_t now_ns)
 		vu_ring_flush(p->rx);
 		vu_ring_notify(p->rx);
 	}
+	deliver_unlock(p);
 	if (unlikely(vu_ring_broken(p->rx) != NULL))
 		fault(p, vu_ring_broken(p->rx), true, false);
 	return frames;
@@ -159,8 +162,10 @@ unsigned int pair_poll(struct pair *p, uint64_t now_ns)
 }
 
 /* Frames wait for the guest, or would be taken by the next poll. */
-static bool rx_wants_buffers(const struct pair *p)
+static bool rx_wants_buffers(struct pair *p)
 {
+	if (__atomic_exchange_n(&p->rx_waited, false, __ATOMIC_RELAXED))
+		return true;
 	for (unsigned int i = 0; i < p->n_sockets; i++)
 		if (p->socket[i]->guest_posted < direct_share(p))
 			return true;
@@ -169,6 +174,8 @@ static bool rx_wants_buffers(const struct pair *p)
 
 bool pair_arm(struct pair *p)
 {
+	bool available;
+
 	if (p->fault)
 		return true;
 	if (p->tx && vu_ring_kick_arm(p->tx))
@@ -177,7 +184,10 @@ bool pair_arm(struct pair *p)
 		return true;
 	if (p->tap_readable && p->rx_enabled && p->tap_fd >= 0 && !p->rx_starved)
 		return false;
-	return !rx_wants_buffers(p) || !vu_ring_kick_arm(p->rx);
+	deliver_lock(p);
+	available = rx_wants_buffers(p) && vu_ring_kick_arm(p->rx);
+	deliver_unlock(p);
+	return !available;
 }
 
 void pair_disarm(struct pair *p)
@@ -186,8 +196,11 @@ void pair_disarm(struct pair *p)
 		return;
 	if (p->tx)
 		vu_ring_kick_disarm(p->tx);
-	if (p->rx)
-		vu_ring_kick_disarm(p->rx);
+	if (!p->rx)
+		return;
+	deliver_lock(p);
+	vu_ring_kick_disarm(p->rx);
+	deliver_unlock(p);
 }
 
 bool pair_needs_clock(const struct pair *p)

@@ -35,6 +35,10 @@
 #define VIRTIO_NET_F_GUEST_USO6 55
 #endif
 
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 #define BIT_OF(bit)  (1ULL << (bit))
 #define SETTLE_NS    (5 * 1000 * 1000)
 #define FRAME_MIN    60 /* without checksum */
@@ -71,6 +75,13 @@ static void pair_configure(struct port *port, struct pair *p)
 	p->hdr_bytes = vu_net_hdr_bytes(port->features);
 	p->gso_rx = has(port, VIRTIO_NET_F_GUEST_TSO4) || has(port, VIRTIO_NET_F_GUEST_TSO6) ||
 		    has(port, VIRTIO_NET_F_GUEST_USO4);
+	p->rx_csum = has(port, VIRTIO_NET_F_GUEST_CSUM);
+	p->rx_ecn = has(port, VIRTIO_NET_F_GUEST_ECN);
+	p->rx_gso = has(port, VIRTIO_NET_F_GUEST_TSO4) << VIRTIO_NET_HDR_GSO_TCPV4 |
+		    has(port, VIRTIO_NET_F_GUEST_TSO6) << VIRTIO_NET_HDR_GSO_TCPV6;
+	/* One type for both IP versions: it takes frames of either. */
+	if (has(port, VIRTIO_NET_F_GUEST_USO4) && has(port, VIRTIO_NET_F_GUEST_USO6))
+		p->rx_gso |= 1 << VIRTIO_NET_HDR_GSO_UDP_L4;
 	p->frame_bytes_max = port->mtu + ETHERNET_OVERHEAD;
 	p->tables.tcp_kernel = tcp_kernel(port);
 }
@@ -88,6 +99,7 @@ static int pair_new(struct port *port, unsigned int index, struct pair **out)
 	}
 	p->port = port;
 	p->index = index;
+	p->rx_shared = port->sw->n_workers > 1;
 	p->worker = port->sw->worker[index % port->sw->n_workers];
 	p->tap_fd = -1;
 	p->tx_tap_fd = port->tap.first_fd;
@@ -261,6 +273,21 @@ void port_settle_soon(struct port *port)
 	event_timer_set(port->settle_timer, SETTLE_NS, 0);
 }
 
+/* The pairs that receive, for the other workers; without @stopping. */
+static void port_publish(struct port *port, const struct pair *stopping)
+{
+	struct pair *active[VU_PAIRS_MAX];
+	unsigned int n = active_pairs(port, active), kept = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (active[i] != stopping)
+			active[kept++] = active[i];
+	if (deliver_publish(&port->sw->deliver, port->id, active, kept, port->sw->worker,
+			    port->sw->n_workers))
+		log_error_limited("%s: no memory: other guests reach it through its tap only",
+				  port->name);
+}
+
 static void ring_enable(struct port *port, unsigned int index, bool enabled)
 {
 	struct ring_change change = {
@@ -269,9 +296,13 @@ static void ring_enable(struct port *port, unsigned int index, bool enabled)
 		.enabled = enabled,
 	};
 
-	if (change.is_rx && !enabled)
+	if (change.is_rx && !enabled) {
+		port_publish(port, change.pair);
 		direct_pair_close(port, index / 2);
+	}
 	worker_call(change.pair->worker, worker_ring_enable, &change);
+	if (change.is_rx && enabled)
+		port_publish(port, NULL);
 }
 
 /* ---- What the device calls ---- */
@@ -335,6 +366,8 @@ static void on_ring_stop(void *owner, unsigned int index, struct vu_ring *ring)
 
 	if (!p || (change.is_rx ? p->rx : p->tx) != ring)
 		return;
+	if (change.is_rx)
+		port_publish(port, p);
 	direct_pair_close(port, p->index);
 	worker_call(p->worker, worker_ring_remove, &change);
 	port_settle_soon(port);

@@ -16,6 +16,7 @@
 
 #include "bpf.h"
 #include "capture.h"
+#include "deliver.h"
 #include "event.h"
 #include "lane_direct.h"
 #include "nic.h"
@@ -83,6 +84,7 @@ struct sw {
 	unsigned int seconds;
 	struct port *port[VXDP_PORTS_MAX]; /* by id */
 	struct port *queue_owner[VXDP_NIC_QUEUES_MAX];
+	struct deliver_table deliver; /* who receives; read by the workers */
 };
 
 /* port.c */

@@ -304,7 +304,7 @@ int worker_start(const struct worker_options *options, struct vx_error *error, s
 	return 0;
 }
 
-static void wake(struct worker *w)
+void worker_wake(struct worker *w)
 {
 	uint64_t one = 1;
 
@@ -319,7 +319,7 @@ void worker_stop(struct worker **worker)
 	if (!w)
 		return;
 	__atomic_store_n(&w->stop, true, __ATOMIC_RELEASE);
-	wake(w);
+	worker_wake(w);
 	pthread_join(w->thread, NULL);
 	worker_free(w);
 }
@@ -330,7 +330,7 @@ void worker_call(struct worker *w, void (*fn)(void *arg), void *arg)
 
 	pthread_mutex_lock(&w->lock);
 	__atomic_store_n(&w->request, &request, __ATOMIC_RELEASE);
-	wake(w);
+	worker_wake(w);
 	while (!request.done)
 		pthread_cond_wait(&w->answered, &w->lock);
 	pthread_mutex_unlock(&w->lock);

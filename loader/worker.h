@@ -55,6 +55,9 @@ void worker_unwatch(struct worker *w, enum worker_source source, int fd);
 
 /* From any thread: */
 
+/** worker_wake() - let it look at its pairs, should it be asleep */
+void worker_wake(struct worker *w);
+
 struct worker_stats worker_stats(const struct worker *w);
 bool worker_sleeping(const struct worker *w);
 int worker_cpu(const struct worker *w);

@@ -39,7 +39,8 @@
 	V(DROP_RX_DISABLED, drop_rx_disabled, 1, "guest's receive ring is not enabled")            \
 	V(DROP_RX_TAP, drop_rx_tap, 1, "the tap's queue was full")                                 \
 	V(DROP_RX_XSK, drop_rx_xsk, 1, "the AF_XDP socket had no room")                            \
-	V(DROP_RX_STOP, drop_rx_stop, 1, "guest stopped its ring while the frame was on its way")
+	V(DROP_RX_STOP, drop_rx_stop, 1, "guest stopped its ring while the frame was on its way")  \
+	V(DROP_RX_OFFLOAD, drop_rx_offload, 1, "GSO frame that cannot be cut for its receiver")
 
 enum vxdp_verdict {
 #define VXDP_VERDICT_ENUM(NAME, name, is_drop, text) VXDP_##NAME,

@@ -7,7 +7,13 @@ DATAPATH_TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/datapath/*_test.c))
 TESTS          += $(DATAPATH_TESTS)
 
 DATAPATH_checksum_test := checksum
+DATAPATH_deliver_test  := deliver frame segment checksum window
 DATAPATH_flow_test     := flow
+DATAPATH_segment_test  := segment checksum
+
+# Those that play a guest on real rings.
+DATAPATH_RING          := $(B)/tests/datapath/deliver_test
+$(DATAPATH_RING): $(B)/tests/unit/ring_driver.o $(B)/tests/lib/log_stub.o $(B)/libvhost.a
 
 $(B)/tests/datapath/%.o: tests/datapath/%.c
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(LIB_FLAGS) -c -o $@ $<
@@ -16,4 +22,4 @@ $(foreach t,$(notdir $(DATAPATH_TESTS)),$(eval \
 	$(B)/tests/datapath/$(t): $(DATAPATH_$(t):%=$(B)/loader/%.o)))
 
 $(DATAPATH_TESTS): $(B)/%: $(B)/%.o
-	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lpthread
