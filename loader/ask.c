@@ -12,6 +12,7 @@
 #include "ctl.h"
 #include "pins.h"
 #include "rundir.h"
+#include "tap_port.h"
 #include "verdicts.h"
 
 static int compare(const void *a, const void *b)
@@ -108,12 +109,13 @@ static json_t *offline_status(const char *nic, const struct vxdp_pins *pins)
 	struct vxdp_port port;
 
 	for (uint32_t id = VXDP_PORT_FIRST; id < pins->mapped_config->n_ports_end; id++) {
-		if (vxdp_port_get(pins, id, &port))
+		if (vxdp_port_get(pins, id, &port) || port.kind == VXDP_KIND_TAP)
 			continue;
 		json_array_append_new(ports, json_pack("{s:s,s:i,s:s,s:s,s:s}", "name", port.name,
 						       "id", id, "kind", kind_name(port.kind),
 						       "state", "dead", "lane", "none"));
 	}
+	tap_ports_status(pins, ports);
 	return json_pack("{s:s,s:s,s:i,s:s,s:o,s:[]}", "nic", nic, "version", VXDP_VERSION, "pid",
 			 0, "xdp", pins->mapped_config->generic_xdp ? "skb" : "native", "ports",
 			 ports, "workers");
@@ -126,11 +128,13 @@ static json_t *offline_stats(const char *nic, const struct vxdp_pins *pins)
 	struct vxdp_port port;
 
 	for (uint32_t id = VXDP_PORT_UPLINK; id < pins->mapped_config->n_ports_end; id++) {
-		if (vxdp_port_get(pins, id, &port) || vxdp_stats_get(pins, id, &stats))
+		if (vxdp_port_get(pins, id, &port) || port.kind == VXDP_KIND_TAP ||
+		    vxdp_stats_get(pins, id, &stats))
 			continue;
 		json_array_append_new(ports, json_pack("{s:s,s:i,s:o}", "name", port.name, "id", id,
 						       "verdicts", verdicts_json(&stats)));
 	}
+	tap_ports_stats(pins, ports);
 	return json_pack("{s:s,s:o}", "nic", nic, "ports", ports);
 }
 
@@ -147,7 +151,7 @@ static int ask(const char *nic, const char *cmd,
 	err = vxdp_pins_open(nic, false, &pins, error);
 	if (err == -ENOENT) {
 		vx_fail(error, err, "%s is not attached", nic);
-		vx_hint(error, "vxdp attach %s --vm SOCK", nic);
+		vx_hint(error, "vxdp attach %s --vm SOCK, or --tap TAP", nic);
 	}
 	if (err)
 		return err;

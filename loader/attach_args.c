@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "rundir.h"
+#include "tap_owner.h"
 #include "vxdp/util.h"
 
 #define QUEUES_MAX 128 /* pairs; VU_PAIRS_MAX of vhost/dev.h, which request.c checks again */
@@ -30,16 +32,24 @@ const struct opt attach_options[] = {
 	OPT("socket-path", 0, TEXT, AT(socket_path), "SOCK", "the same, by QEMU's name",
 	    .complete = COMPLETE_FILE),
 	OPT("fd", 0, FD, AT(fd), "FD", "an inherited vhost-user socket instead of a path"),
-	OPT("name", 0, TEXT, AT(name), "NAME", "name of the port (default: from the socket's)"),
+	OPT("tap", 0, TEXT, AT(tap), "TAP",
+	    "a tap device for QEMU or vhost-net, made if it is not there; needs no process",
+	    .complete = COMPLETE_NETDEV),
+	OPT("owner", 0, TEXT, AT(owner), "USER", "who may open the tap that is made"),
+	OPT("group", 0, TEXT, AT(group), "GROUP", "which group may open the tap that is made"),
+	OPT("name", 0, TEXT, AT(name), "NAME",
+	    "name of the port (default: from the socket's, or the tap's)"),
 	OPT("role", 0, WORD, AT(role), "ROLE",
 	    "auto, client (connect, and again for ever) or server (listen)", .words = roles),
 	OPT("lane", 0, WORD, AT(lane), "LANE", "auto, direct or kernel: how frames travel",
 	    .words = lanes),
 	OPT("tcp-lane", 0, WORD, AT(tcp_lane), "LANE",
 	    "kernel or direct: how TCP travels beside a direct lane", .words = tcp_lanes),
-	OPT("queues", 0, UINT, AT(queues), "N", "most queue pairs to offer", .min = 1,
+	OPT("queues", 0, UINT, AT(queues), "N",
+	    "most queue pairs to offer; more than 1 makes a multi-queue tap", .min = 1,
 	    .max = QUEUES_MAX),
-	OPT("mtu", 0, UINT, AT(mtu), "N", "MTU to tell the guest (default: the NIC's)",
+	OPT("mtu", 0, UINT, AT(mtu), "N",
+	    "MTU to tell the guest, or of the tap that is made (default: the NIC's)",
 	    .min = MTU_MIN, .max = MTU_MAX),
 	OPT("may-exist", 0, FLAG, AT(may_exist), NULL, "succeed if the port is there already"),
 	OPT("mode", 0, WORD, AT(mode), "MODE", "auto, zerocopy, native or skb: XDP on the NIC",
@@ -136,13 +146,53 @@ static void name_from_path(const char *path, char *name)
 		name[0] = '_';
 }
 
+static int check_owner(const char *name, bool is_group, struct vx_error *error)
+{
+	uint32_t id;
+
+	if (!name || !tap_owner_find(name, is_group, &id))
+		return 0;
+	return vx_fail_usage(error, "there is no %s '%s'", is_group ? "group" : "user", name);
+}
+
+/* A tap port is served by the kernel: what tells a process how to serve a guest means nothing. */
+static int check_tap(const struct attach_args *args, struct vx_error *error)
+{
+	const char *other = NULL;
+	int err;
+
+	if (args->fd >= 0 || args->socket_path)
+		return vx_fail_usage(error,
+				     "--tap and --vm are two kinds of port: give one of them");
+	if (!rundir_nic_valid(args->tap))
+		return vx_fail_usage(error, "'%s' cannot be the name of a tap", args->tap);
+	if (args->role)
+		other = "role";
+	else if (args->poll)
+		other = "poll";
+	else if (args->cpus.n)
+		other = "cpus";
+	else if (args->dedicated)
+		other = "dedicated";
+	if (other)
+		return vx_fail_usage(error, "--%s is for --vm: no process serves a tap", other);
+	err = check_owner(args->owner, false, error);
+	if (!err)
+		err = check_owner(args->group, true, error);
+	return err ? err : check_name(args->name, error);
+}
+
 /* What can be checked on either side of the control socket. */
 static int check_port(const struct attach_args *args, struct vx_error *error)
 {
 	int err = 0;
 
+	if (args->tap)
+		return check_tap(args, error);
+	if (args->owner || args->group)
+		return vx_fail_usage(error, "--%s is for --tap", args->owner ? "owner" : "group");
 	if (args->fd < 0 && !args->socket_path)
-		return vx_fail_usage(error, "which virtual machine? give --vm SOCK");
+		return vx_fail_usage(error, "which virtual machine? give --vm SOCK or --tap TAP");
 	if (args->fd >= 0 && args->socket_path)
 		return vx_fail_usage(error, "--fd and --vm say the same: give one of them");
 	err = args->fd >= 0 ? check_fd(args->fd, error) : check_path(args->socket_path, error);
@@ -161,7 +211,10 @@ int attach_args_complete(struct attach_args *args, struct attach_strings *string
 		args->socket_path = strings->path;
 	}
 	if (!args->name) {
-		if (args->socket_path)
+		if (args->tap)
+			snprintf(strings->name, sizeof(strings->name), "%.*s", ATTACH_NAME_MAX,
+				 args->tap);
+		else if (args->socket_path)
 			name_from_path(args->socket_path, strings->name);
 		else
 			snprintf(strings->name, sizeof(strings->name), "fd%d", args->fd);

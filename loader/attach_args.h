@@ -19,6 +19,8 @@ struct attach_args {
 	/* the port */
 	const char *socket_path;
 	int fd; /* -1: none */
+	const char *tap;
+	const char *owner, *group; /* of a tap that is made */
 	const char *name;
 	const char *role;
 	const char *lane;

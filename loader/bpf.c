@@ -17,8 +17,8 @@
  *	                              is removed if we added it (STATE_CLSACT in the state file)
  *	                              and nobody else is there
  *
- * After kill -9 all of it stays: the host's traffic and tap ports go on. The successor takes the
- * maps over, with the addresses learnt, and replaces the programs.
+ * After kill -9, and while there are tap ports, all of it stays: the host's traffic and tap ports
+ *go on. The successor takes the maps over, with the addresses learnt, and replaces the programs.
  */
 #include "bpf.h"
 
@@ -111,6 +111,19 @@ static int take_pins(struct vxdp_bpf *bpf)
 	return vxdp_pins_map(&bpf->pins);
 }
 
+/* Tap ports run on them: they are not thrown away. */
+static int fail_layout(const char *nic, struct vx_error *error)
+{
+	vx_fail(error, -EPROTO,
+		"the tap ports of %s run on maps of another version of vxdp, which this one (layout %u) "
+		"cannot take over",
+		nic, VXDP_ABI_VERSION);
+	vx_hint(error,
+		"vxdp detach %s, and attach the taps again; until then they go on as they are",
+		nic);
+	return -EPROTO;
+}
+
 static int load_main(struct vxdp_bpf *bpf, bool *adopted, struct vx_error *error)
 {
 	const char *nic = bpf->nic.name;
@@ -121,6 +134,8 @@ static int load_main(struct vxdp_bpf *bpf, bool *adopted, struct vx_error *error
 		return vx_fail_errno(error, err, "cannot read the BPF programs");
 	err = bpf_pins_reuse(bpf->object, nic);
 	*adopted = !err;
+	if (err == -EPROTO && state_taps_walk(nic, NULL, NULL))
+		return fail_layout(nic, error);
 	if (err && err != -ENOENT)
 		log_warn("%s: maps of another version of vxdp are pinned, they are replaced", nic);
 	if (err) {
@@ -170,6 +185,7 @@ static int set_up_maps(struct vxdp_bpf *bpf, struct vx_error *error)
 
 static int open_maps(struct vxdp_bpf *bpf, struct vx_error *error)
 {
+	unsigned int n_taps;
 	bool adopted = false;
 	int err = load_main(bpf, &adopted, error);
 
@@ -177,7 +193,12 @@ static int open_maps(struct vxdp_bpf *bpf, struct vx_error *error)
 		return err;
 	bpf->pinned = !adopted; /* until this opening succeeds they stay their owner's */
 	if (adopted) {
-		log_info("%s: the maps of a killed vxdp are taken over", bpf->nic.name);
+		n_taps = vxdp_tap_ports(&bpf->pins);
+		if (n_taps)
+			log_info("%s: %u tap port%s taken over", bpf->nic.name, n_taps,
+				 n_taps == 1 ? " is" : "s are");
+		else
+			log_info("%s: the maps of a killed vxdp are taken over", bpf->nic.name);
 		forget_runtime(&bpf->pins);
 	} else {
 		bpf->pins.mapped_config->ageing_ns = AGEING_NS;
@@ -298,6 +319,32 @@ static int detach_tc(const struct nic_info *nic)
 	return n;
 }
 
+/* Those of the tap ports that are there are replaced. */
+static int attach_taps(struct vxdp_bpf *bpf, struct vx_error *error)
+{
+	char ifname[IFNAMSIZ];
+	struct vxdp_port port;
+
+	for (uint32_t id = VXDP_PORT_FIRST; id < VXDP_PORTS_MAX; id++) {
+		int err;
+
+		if (vxdp_port_get(&bpf->pins, id, &port) || port.kind != VXDP_KIND_TAP ||
+		    !if_indextoname(port.ifindex, ifname))
+			continue;
+		err = vxdp_bpf_tap_attach(bpf, port.ifindex, error);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+enum vxdp_xdp_mode vxdp_xdp_mode_named(const char *name)
+{
+	if (!name || !strcmp(name, "auto"))
+		return VXDP_XDP_AUTO;
+	return strcmp(name, "skb") ? VXDP_XDP_NATIVE : VXDP_XDP_SKB;
+}
+
 int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struct vx_error *error)
 {
 	struct vxdp_bpf *bpf = calloc(1, sizeof(*bpf));
@@ -316,6 +363,8 @@ int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struc
 		err = attach_xdp(bpf, opts, error);
 	if (!err)
 		err = attach_tc(bpf, error);
+	if (!err)
+		err = attach_taps(bpf, error);
 	if (err) {
 		vxdp_bpf_close(&bpf);
 		return err;
@@ -327,13 +376,16 @@ int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struc
 
 void vxdp_bpf_close(struct vxdp_bpf **bpf)
 {
+	bool keep;
+
 	if (!*bpf)
 		return;
-	if ((*bpf)->tc_attached)
+	keep = (*bpf)->pins.ports >= 0 && vxdp_tap_ports(&(*bpf)->pins);
+	if ((*bpf)->tc_attached && !keep)
 		detach_tc(&(*bpf)->nic);
-	if ((*bpf)->xdp_attached)
+	if ((*bpf)->xdp_attached && !keep)
 		xdp_detach((*bpf)->nic.ifindex);
-	if ((*bpf)->pinned)
+	if ((*bpf)->pinned && !keep)
 		bpf_pins_remove((*bpf)->nic.name);
 	vxdp_pins_close(&(*bpf)->pins);
 	bpf_object__close((*bpf)->object);
@@ -383,12 +435,21 @@ int vxdp_bpf_tap_attach(struct vxdp_bpf *bpf, unsigned int ifindex, struct vx_er
 	return err < 0 ? vx_fail_errno(error, err, "cannot attach the TC program to a tap") : 0;
 }
 
-void vxdp_bpf_tap_detach(struct vxdp_bpf *bpf, unsigned int ifindex)
+void vxdp_bpf_tap_detach(unsigned int ifindex)
 {
 	if (tcx_detach(ifindex, BPF_TC_INGRESS) > 0)
 		return;
 	tc_detach(ifindex, BPF_TC_INGRESS);
 	tc_qdisc_del(ifindex);
+}
+
+unsigned int vxdp_bpf_tap_program(unsigned int ifindex)
+{
+	unsigned int id;
+
+	bpf_log_init();
+	id = tcx_attached(ifindex, BPF_TC_INGRESS);
+	return id ? id : tc_attached(ifindex, BPF_TC_INGRESS);
 }
 
 void vxdp_bpf_mac_changed(struct vxdp_bpf *bpf, const uint8_t mac[6])

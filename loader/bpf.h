@@ -28,19 +28,27 @@ struct vxdp_bpf_opts {
 	bool bare_ok; /* the caller can do without vxdp_bpf_writes_headers() */
 };
 
+/** vxdp_xdp_mode_named() - of an option's value; NULL: VXDP_XDP_AUTO */
+enum vxdp_xdp_mode vxdp_xdp_mode_named(const char *name);
+
 /**
  * vxdp_bpf_open() - make the NIC a switch
  *
  * Mounts bpffs if it is missing. Maps that a killed predecessor left pinned are taken over with
  * what they know, if they have this version's layout; its programs are replaced. XDP programs of
  * others are never touched: vxdp runs beside them where libxdp's dispatcher works, and fails with
- * -EBUSY where it does not.
+ * -EBUSY where it does not. If there are tap ports, the programs are replaced on their taps too,
+ * each in one step, and maps of another layout are an error (-EPROTO) rather than replaced.
  *
  * Return: 0, or -errno with nothing left behind and @out untouched.
  */
 int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struct vx_error *error);
 
-/** vxdp_bpf_close() - detach and unpin everything; *bpf may be NULL and is set to NULL */
+/**
+ * vxdp_bpf_close() - detach and unpin everything, unless there are tap ports, which go on
+ *
+ * *bpf may be NULL and is set to NULL.
+ */
 void vxdp_bpf_close(struct vxdp_bpf **bpf);
 
 /** vxdp_bpf_pins() - the maps; they live as long as @bpf */
@@ -74,7 +82,10 @@ int vxdp_bpf_program_fd(const struct vxdp_bpf *bpf, const char *name);
 int vxdp_bpf_tap_attach(struct vxdp_bpf *bpf, unsigned int ifindex, struct vx_error *error);
 
 /** vxdp_bpf_tap_detach() - take it off again; not needed when the tap is removed */
-void vxdp_bpf_tap_detach(struct vxdp_bpf *bpf, unsigned int ifindex);
+void vxdp_bpf_tap_detach(unsigned int ifindex);
+
+/** vxdp_bpf_tap_program() - id of the program on it; 0 if there is none */
+unsigned int vxdp_bpf_tap_program(unsigned int ifindex);
 
 /** vxdp_bpf_mac_changed() - the NIC's address is now @mac */
 void vxdp_bpf_mac_changed(struct vxdp_bpf *bpf, const uint8_t mac[6]);

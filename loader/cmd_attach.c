@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vxdp attach: hand the port to the process that has the NIC, or become that process.
+ * vxdp attach: hand the port to the process that has the NIC, or become that process; a tap port
+ * needs none.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "privileges.h"
 #include "process.h"
 #include "rundir.h"
+#include "standing.h"
 #include "vxdp/log.h"
 #include "vxdp/util.h"
 
@@ -22,6 +24,10 @@
 
 static void print_text(const json_t *reply)
 {
+	if (!out_uint(reply, "pid")) {
+		out_text("%s: port %s attached\n", out_str(reply, "nic"), out_str(reply, "port"));
+		return;
+	}
 	out_text("%s: port %s attached, in process %llu\n", out_str(reply, "nic"),
 		 out_str(reply, "port"), out_uint(reply, "pid"));
 }
@@ -78,6 +84,17 @@ static int hand_over_or_lock(const char *nic, const struct attach_args *args, in
 	return err;
 }
 
+/* Without a process. */
+static int stand(const char *nic, const struct attach_args *args, struct vx_error *error)
+{
+	json_auto_t *reply = json_pack("{s:s,s:s,s:i}", "nic", nic, "port", args->name, "pid", 0);
+	int err = standing_attach(nic, args, error);
+
+	if (!err)
+		out_result(reply, print_text);
+	return err;
+}
+
 static int run(const void *parsed, const struct operands *operands, struct vx_error *error)
 {
 	struct attach_args args = *(const struct attach_args *)parsed;
@@ -94,14 +111,14 @@ static int run(const void *parsed, const struct operands *operands, struct vx_er
 		err = hand_over_or_lock(nic, &args, &lock_fd, error);
 	if (err || lock_fd < 0)
 		return err;
-	err = process_run(nic, &args, error);
+	err = args.tap ? stand(nic, &args, error) : process_run(nic, &args, error);
 	rundir_unlock(nic, &lock_fd);
 	return err;
 }
 
 const struct command cmd_attach = {
 	.name = "attach",
-	.operands = "NIC --vm SOCK",
+	.operands = "NIC --vm SOCK | --tap TAP",
 	.summary = "put a virtual machine on the wire behind NIC",
 	.opts = attach_options,
 	.defaults = &attach_defaults,

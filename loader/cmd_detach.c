@@ -7,19 +7,14 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "ask.h"
 #include "attach_args.h"
-#include "bpf.h"
 #include "commands.h"
-#include "nic.h"
 #include "out.h"
 #include "rundir.h"
+#include "standing.h"
 #include "vxdp/util.h"
-
-#define RETRIES	 600 /* of RETRY_NS each, for a process that is ending */
-#define RETRY_NS 50000000
 
 struct detach_args {
 	bool if_exists;
@@ -56,37 +51,30 @@ static void print(const char *nic, const char *port, bool detached, bool cleaned
 	out_result(result, print_text);
 }
 
-/* Get the lock, waiting for a process that is on its way out. */
-static int wait_for_lock(const char *nic, int *lock_fd, struct vx_error *error)
-{
-	const struct timespec pause = {.tv_nsec = RETRY_NS};
-	int err = -EBUSY;
-
-	for (int i = 0; i < RETRIES && err == -EBUSY; i++) {
-		if (i)
-			nanosleep(&pause, NULL);
-		err = rundir_lock(nic, error, lock_fd);
-	}
-	return err;
-}
-
 /* Return: number of things that had to be removed, or -errno. */
 static int clean_up(const char *nic, struct vx_error *error)
 {
-	int lock_fd = -1, programs, settings = 0, files = 0;
-	int err = wait_for_lock(nic, &lock_fd, error);
+	int lock_fd = -1;
+	int n = rundir_lock_wait(nic, error, &lock_fd);
+
+	if (n)
+		return n;
+	n = standing_clean_up(nic, error);
+	rundir_unlock(nic, &lock_fd);
+	return n;
+}
+
+/* Where no process runs there may still be tap ports. */
+static int detach_standing(const char *nic, const char *port, struct vx_error *error)
+{
+	int lock_fd = -1;
+	int err = rundir_lock_wait(nic, error, &lock_fd);
 
 	if (err)
 		return err;
-	programs = vxdp_bpf_cleanup(nic, error);
-	if (programs >= 0)
-		settings = nic_cleanup(nic, error);
-	if (programs >= 0 && settings >= 0)
-		files = rundir_clear(nic);
+	err = standing_detach(nic, port, error);
 	rundir_unlock(nic, &lock_fd);
-	if (programs < 0)
-		return programs;
-	return settings < 0 ? settings : programs + settings + files;
+	return err;
 }
 
 /* The process knows sockets by absolute paths, and relative ones only mean something here. */
@@ -110,10 +98,8 @@ static int detach_port(const char *nic, const char *port, struct vx_error *error
 	bool runs;
 	int err = ask_to_detach(nic, port, error, &runs);
 
-	if (!runs && err == -ENOENT) {
-		vx_fail(error, err, "no vxdp process runs for %s", nic);
-		vx_hint(error, "vxdp detach %s cleans up what one may have left", nic);
-	}
+	if (!runs && err == -ENOENT)
+		err = detach_standing(nic, port, error);
 	if (!err)
 		print(nic, port, true, false);
 	return err;

@@ -84,8 +84,10 @@ static void print_port(const json_t *port)
 	out_text("  %s: %s, lane %s%s", out_str(port, "name"), out_str(port, "state"),
 		 out_str(port, "lane"),
 		 json_is_true(json_object_get(port, "zerocopy")) ? " (zero copy)" : "");
-	if (pairs)
+	if (pairs && *out_str(port, "ring"))
 		out_text(", %llu %s queue pair%s", pairs, out_str(port, "ring"), plural(pairs));
+	else if (pairs)
+		out_text(", %llu queue%s open", pairs, plural(pairs));
 	out_text("\n");
 	if (*why)
 		out_text("    why        %s\n", why);
@@ -115,6 +117,16 @@ static void print_worker(size_t i, const json_t *worker)
 		 out_uint(worker, "sleeps"));
 }
 
+/* Are there tap ports only? */
+static bool stands(const json_t *ports)
+{
+	const json_t *port;
+	size_t i, n = 0;
+
+	json_array_foreach((json_t *)ports, i, port) n += !strcmp(out_str(port, "kind"), "tap");
+	return n && n == json_array_size(ports);
+}
+
 static void print_nic(const json_t *status)
 {
 	unsigned long long pid = out_uint(status, "pid");
@@ -124,6 +136,8 @@ static void print_nic(const json_t *status)
 	out_text("%s: %s XDP, ", out_str(status, "nic"), out_str(status, "xdp"));
 	if (pid)
 		out_text("process %llu, vxdp %s\n", pid, out_str(status, "version"));
+	else if (stands(ports))
+		out_text("no process, and none is needed\n");
 	else
 		out_text("no process: it was killed (vxdp detach %s cleans up)\n",
 			 out_str(status, "nic"));

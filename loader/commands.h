@@ -15,6 +15,7 @@ extern const struct command cmd_stats;
 extern const struct command cmd_fdb;
 extern const struct command cmd_features;
 extern const struct command cmd_dump;
+extern const struct command cmd_upgrade;
 extern const struct command cmd_version;
 extern const struct command cmd_help;
 

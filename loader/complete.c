@@ -117,6 +117,8 @@ static void print_values(const struct place *p)
 		print_words(opt->words);
 	else if (opt->complete == COMPLETE_FILE)
 		out_text(":files\n");
+	else if (opt->complete == COMPLETE_NETDEV)
+		print_netdevs();
 	else if (opt->complete == COMPLETE_PORT)
 		print_ports(operand(p, 0), true);
 }

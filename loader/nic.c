@@ -5,7 +5,8 @@
  * Theory of operation
  *
  * The guests' addresses are not the NIC's, so it has to be promiscuous: by a packet socket's
- * membership, which the kernel takes back whenever the process ends. The two offloads are
+ * membership, which the kernel takes back whenever the process ends; and if there are tap ports,
+ * which need no process, by the flag that `ip link set NIC promisc on` sets. The two offloads are
  * different: nobody would turn them on again after kill -9. Each one's former state is in the state
  * file before it is changed, and is taken out after it was put back.
  *
@@ -18,7 +19,9 @@
 #include <errno.h>
 #include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <vxdp/log.h>
@@ -38,6 +41,7 @@ struct nic {
 	int promisc_fd;
 	int watch_fd;
 	bool gone;
+	bool kept; /* nic_keep() */
 };
 
 /* Offloads that are off while attached: the name in the state file, and ethtool's. */
@@ -106,6 +110,31 @@ static int promisc_open(unsigned int ifindex)
 	return TAKE_FD(fd);
 }
 
+/* Return: 1 if the flag was changed, 0 if it was so already, -errno. */
+static int promisc_flag_set(const char *name, bool on)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {};
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &ifr))
+		return -errno;
+	if (!(ifr.ifr_flags & IFF_PROMISC) == !on)
+		return 0;
+	ifr.ifr_flags ^= IFF_PROMISC;
+	return ioctl(fd, SIOCSIFFLAGS, &ifr) ? -errno : 1;
+}
+
+/* Return: number of things put back. */
+static int promisc_flag_restore(const char *name, unsigned int ifindex)
+{
+	if (!state_noted(name, ifindex, STATE_PROMISC))
+		return 0;
+	promisc_flag_set(name, false);
+	state_forget(name, ifindex, STATE_PROMISC);
+	return 1;
+}
+
 static int watch_open(void)
 {
 	_cleanup_close_ int fd =
@@ -119,6 +148,17 @@ static int watch_open(void)
 	return TAKE_FD(fd);
 }
 
+static int offloads_off(const struct nic_info *info, struct vx_error *error)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(offloads); i++) {
+		int err = offload_off(info, offloads[i].state, offloads[i].feature);
+
+		if (err)
+			return vx_fail_errno(error, err, "cannot note the state of %s", info->name);
+	}
+	return 0;
+}
+
 static int prepare(struct nic *nic, struct vx_error *error)
 {
 	const char *name = nic->info.name;
@@ -130,12 +170,8 @@ static int prepare(struct nic *nic, struct vx_error *error)
 	nic->promisc_fd = promisc_open(nic->info.ifindex);
 	if (nic->promisc_fd < 0)
 		return vx_fail_errno(error, nic->promisc_fd, "cannot make %s promiscuous", name);
-	for (size_t i = 0; i < ARRAY_SIZE(offloads); i++) {
-		err = offload_off(&nic->info, offloads[i].state, offloads[i].feature);
-		if (err)
-			return vx_fail_errno(error, err, "cannot note the state of %s", name);
-	}
-	return nic_info_get(name, &nic->info, error);
+	err = offloads_off(&nic->info, error);
+	return err ? err : nic_info_get(name, &nic->info, error);
 }
 
 int nic_open(const char *name, const struct nic_events *events, void *owner, struct nic **out,
@@ -168,11 +204,16 @@ void nic_close(struct nic **nic)
 		return;
 	if ((*nic)->gone)
 		offloads_forget(&(*nic)->info);
-	else
+	else if (!(*nic)->kept)
 		offloads_restore((*nic)->info.name, (*nic)->info.ifindex);
 	close_fd(&(*nic)->promisc_fd);
 	close_fd(&(*nic)->watch_fd);
 	free(TAKE_PTR(*nic));
+}
+
+void nic_keep(struct nic *nic)
+{
+	nic->kept = true;
 }
 
 const struct nic_info *nic_info(const struct nic *nic)
@@ -269,10 +310,34 @@ void nic_watch_dispatch(struct nic *nic)
 		look_again(nic);
 }
 
+/* The note comes first: putting back what was not changed does no harm. */
+int nic_stand(const struct nic_info *info, struct vx_error *error)
+{
+	bool noted = state_noted(info->name, info->ifindex, STATE_PROMISC);
+	int err = offloads_off(info, error), changed;
+
+	if (!err)
+		err = state_note(info->name, info->ifindex, STATE_PROMISC);
+	if (err)
+		return vx_fail_errno(error, err, "cannot note the state of %s", info->name);
+	changed = promisc_flag_set(info->name, true);
+	if (changed <= 0 && !noted)
+		state_forget(info->name, info->ifindex, STATE_PROMISC);
+	return changed < 0 ? vx_fail_errno(error, changed, "cannot make %s promiscuous", info->name)
+			   : 0;
+}
+
+void nic_stand_down(const struct nic_info *info)
+{
+	promisc_flag_restore(info->name, info->ifindex);
+}
+
 int nic_cleanup(const char *name, struct vx_error *error)
 {
 	struct nic_info info;
 	int err = nic_info_get(name, &info, error);
 
-	return err ? err : offloads_restore(name, info.ifindex);
+	if (err)
+		return err;
+	return promisc_flag_restore(name, info.ifindex) + offloads_restore(name, info.ifindex);
 }

@@ -77,6 +77,9 @@ struct nic_events {
 int nic_open(const char *name, const struct nic_events *events, void *owner, struct nic **out,
 	     struct vx_error *error);
 
+/** nic_keep() - nic_close() shall leave the offloads as they are now: there are tap ports */
+void nic_keep(struct nic *nic);
+
 /** nic_close() - put everything back; *nic may be NULL and is set to NULL */
 void nic_close(struct nic **nic);
 
@@ -91,6 +94,16 @@ int nic_watch_fd(const struct nic *nic);
 
 /** nic_watch_dispatch() - read what the kernel says and call the events; never blocks */
 void nic_watch_dispatch(struct nic *nic);
+
+/**
+ * nic_stand() - prepare a NIC for tap ports, which no process stands by: as nic_open() does, but
+ * promiscuous by the NIC's own flag. Noted in the state file; nic_cleanup() undoes it.
+ * Return: 0 or -errno.
+ */
+int nic_stand(const struct nic_info *info, struct vx_error *error);
+
+/** nic_stand_down() - the last tap port has gone, and a process goes on: undo the flag */
+void nic_stand_down(const struct nic_info *info);
 
 /**
  * nic_cleanup() - put back what a killed process changed on @name

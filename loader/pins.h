@@ -143,6 +143,9 @@ int vxdp_port_set(const struct vxdp_pins *pins, uint32_t id, const struct vxdp_p
 /** vxdp_port_flags() - set and clear VXDP_PORT_* flags of a port. Return: 0 or -errno. */
 int vxdp_port_flags(const struct vxdp_pins *pins, uint32_t id, uint16_t set, uint16_t clear);
 
+/** vxdp_tap_ports() - how many tap ports there are, their taps present or not */
+unsigned int vxdp_tap_ports(const struct vxdp_pins *pins);
+
 /** vxdp_port_clear() - free a port's id: its entry, its FDB entries, queues and counters */
 int vxdp_port_clear(const struct vxdp_pins *pins, uint32_t id);
 

@@ -125,6 +125,16 @@ int vxdp_port_flags(const struct vxdp_pins *pins, uint32_t id, uint16_t set, uin
 	return write_port(pins, id, &port);
 }
 
+unsigned int vxdp_tap_ports(const struct vxdp_pins *pins)
+{
+	struct vxdp_port port;
+	unsigned int n = 0;
+
+	for (uint32_t id = VXDP_PORT_FIRST; id < VXDP_PORTS_MAX; id++)
+		n += !vxdp_port_get(pins, id, &port) && port.kind == VXDP_KIND_TAP;
+	return n;
+}
+
 int vxdp_port_clear(const struct vxdp_pins *pins, uint32_t id)
 {
 	struct vxdp_port nothing = {};

@@ -61,6 +61,9 @@ static int add_port(struct process *p, const struct attach_args *args, struct vx
 {
 	struct sw_port_options port = {
 		.name = args->name,
+		.tap = args->tap,
+		.owner = args->owner,
+		.group = args->group,
 		.socket_path = args->socket_path,
 		.fd = args->fd,
 		.role = args->role ? args->role : "auto",

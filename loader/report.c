@@ -10,6 +10,7 @@
 #include <vxdp/util.h>
 
 #include "port.h"
+#include "tap_port.h"
 
 static const char *const state_names[] = {
 	[VU_WAITING] = "waiting",
@@ -137,6 +138,7 @@ json_t *sw_status(const struct sw *sw)
 	for (unsigned int i = 0; i < VXDP_PORTS_MAX; i++)
 		if (sw->port[i])
 			json_array_append_new(ports, port_status(sw->port[i]));
+	tap_ports_status(sw->pins, ports);
 	for (unsigned int i = 0; i < sw->n_workers; i++)
 		json_array_append_new(workers, worker_status(sw->worker[i]));
 	return json_pack("{ss, ss, si, ss, ss, si, si, sb, sb, so, so}", "nic", sw->nic_name,
@@ -258,5 +260,6 @@ json_t *sw_stats(const struct sw *sw)
 	for (unsigned int i = 0; i < VXDP_PORTS_MAX; i++)
 		if (sw->port[i])
 			json_array_append_new(ports, guest_stats(sw, sw->port[i]));
+	tap_ports_stats(sw->pins, ports);
 	return json_pack("{ss, so}", "nic", sw->nic_name, "ports", ports);
 }

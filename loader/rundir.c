@@ -10,10 +10,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "vxdp/util.h"
 
 #define LOCK_NAME "lock"
+#define WAITS	  600 /* of WAIT_NS each */
+#define WAIT_NS	  50000000
 #define TRIES	  100 /* a directory can go away under us as often as its owner ends */
 
 const char *rundir_root(void)
@@ -120,6 +123,19 @@ int rundir_lock(const char *nic, struct vx_error *error, int *fd)
 	}
 	*fd = got;
 	return 0;
+}
+
+int rundir_lock_wait(const char *nic, struct vx_error *error, int *fd)
+{
+	const struct timespec pause = {.tv_nsec = WAIT_NS};
+	int err = -EBUSY;
+
+	for (int i = 0; i < WAITS && err == -EBUSY; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		err = rundir_lock(nic, error, fd);
+	}
+	return err;
 }
 
 void rundir_unlock(const char *nic, int *fd)

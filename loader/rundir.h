@@ -35,6 +35,9 @@ int rundir_path(char *path, size_t bytes, const char *nic, const char *leaf);
  */
 int rundir_lock(const char *nic, struct vx_error *error, int *fd);
 
+/** rundir_lock_wait() - the same, but wait half a minute for a process that is on its way out */
+int rundir_lock_wait(const char *nic, struct vx_error *error, int *fd);
+
 /** rundir_unlock() - remove the directory if it is empty but for the lock, and let go of it */
 void rundir_unlock(const char *nic, int *fd);
 

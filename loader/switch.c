@@ -11,6 +11,7 @@
 #include <vxdp/util.h>
 
 #include "port.h"
+#include "tap_port.h"
 
 #define SECOND_NS    1000000000ULL
 #define AGE_PERIOD_S 5
@@ -140,13 +141,10 @@ static int events_open(struct sw *sw, struct vx_error *error)
 
 static int bpf_open(struct sw *sw, const struct sw_options *o, struct vx_error *error)
 {
-	struct vxdp_bpf_opts opts = {.nic = o->nic, .mode = VXDP_XDP_AUTO, .bare_ok = true};
+	struct vxdp_bpf_opts opts = {
+		.nic = o->nic, .mode = vxdp_xdp_mode_named(o->mode), .bare_ok = true};
 	int err;
 
-	if (o->mode && !strcmp(o->mode, "skb"))
-		opts.mode = VXDP_XDP_SKB;
-	else if (o->mode && strcmp(o->mode, "auto"))
-		opts.mode = VXDP_XDP_NATIVE;
 	err = vxdp_bpf_open(&opts, &sw->bpf, error);
 	if (err)
 		return err;
@@ -207,6 +205,8 @@ void sw_close(struct sw **s)
 	event_del(&sw->fault_event);
 	event_del(&sw->nic_event);
 	close_fd(&sw->fault_fd);
+	if (sw->nic && vxdp_tap_ports(sw->pins))
+		nic_keep(sw->nic);
 	nic_close(&sw->nic);
 	vxdp_bpf_close(&sw->bpf);
 	free(sw);
@@ -224,18 +224,40 @@ static struct port *port_find(const struct sw *sw, const char *name_or_socket)
 	return NULL;
 }
 
+static int tap_add(struct sw *sw, const struct sw_port_options *o, struct vx_error *error)
+{
+	struct tap_port_options tap = {
+		.name = o->name,
+		.tap = o->tap,
+		.owner = o->owner,
+		.group = o->group,
+		.queues = o->queues_max,
+		.mtu = o->mtu,
+		.may_exist = o->may_exist,
+	};
+
+	int err = tap_port_add(sw->bpf, nic_info(sw->nic), &tap, error);
+
+	if (!err)
+		log_info("%s: attached to %s, on the tap %s", o->name, sw->nic_name, o->tap);
+	return err;
+}
+
 int sw_port_add(struct sw *sw, const struct sw_port_options *o, struct vx_error *error)
 {
 	struct port *port = port_find(sw, o->name);
 	int err;
 
+	if (o->tap)
+		return tap_add(sw, o, error);
+
 	if (!port && o->socket_path)
 		port = port_find(sw, o->socket_path);
 	if (port && o->may_exist)
 		return 0;
-	if (port) {
-		vx_fail(error, -EEXIST, "%s already has a port %s (%s)", sw->nic_name, port->name,
-			port->socket_path);
+	if (port || tap_port_named(sw->pins, o->name)) {
+		vx_fail(error, -EEXIST, "%s already has a port %s (%s)", sw->nic_name,
+			port ? port->name : o->name, port ? port->socket_path : "a tap port");
 		vx_hint(error, "choose another --name, or say --may-exist");
 		return -EEXIST;
 	}
@@ -250,9 +272,14 @@ int sw_port_add(struct sw *sw, const struct sw_port_options *o, struct vx_error 
 int sw_port_del(struct sw *sw, const char *name_or_socket, struct vx_error *error)
 {
 	struct port *port = port_find(sw, name_or_socket);
+	int err;
 
-	if (!port)
-		return vx_fail(error, -ENOENT, "%s has no port %s", sw->nic_name, name_or_socket);
+	if (!port) {
+		err = tap_port_del(sw->nic_name, sw->pins, name_or_socket, error);
+		if (!err)
+			log_info("%s: detached from %s", name_or_socket, sw->nic_name);
+		return err;
+	}
 	log_info("%s: detached from %s", port->name, sw->nic_name);
 	sw->port[port->id] = NULL;
 	port_close(&port);

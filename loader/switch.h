@@ -28,6 +28,8 @@ struct sw_options {
 
 struct sw_port_options {
 	const char *name;
+	const char *tap; /* a tap port on this netdev; then only those said to be for it */
+	const char *owner, *group; /* tap ports, as mtu, queues_max and may_exist */
 	const char *socket_path;
 	int fd;			 /* inherited socket, or -1; taken over on success */
 	const char *role;	 /* auto, client or server */

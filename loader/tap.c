@@ -69,11 +69,8 @@ int tap_queue_open(const struct tap *tap)
 	return TAKE_FD(fd);
 }
 
-/*
- * No IPv6 link-local address: IFLA_AF_SPEC / AF_INET6 / ADDR_GEN_MODE none. Without an address the
- * host's stack has nothing to announce on the tap, where the guest would hear it.
- */
-static int tap_silence(const struct tap *tap)
+/* IFLA_AF_SPEC / AF_INET6 / ADDR_GEN_MODE none, and IFF_NOARP */
+int tap_silence(const struct tap *tap)
 {
 	struct {
 		struct nlmsghdr n;

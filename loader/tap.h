@@ -46,6 +46,14 @@ int tap_queue_open(const struct tap *tap);
  */
 int tap_offloads_set(const struct tap *tap, uint64_t virtio_features);
 
+/**
+ * tap_silence() - no IPv6 link-local address, no ARP
+ *
+ * Without an address the host's stack has nothing to announce on the tap, where the guest would
+ * hear it. Return: 0; -EAFNOSUPPORT or -EOPNOTSUPP if the kernel knows no IPv6; -errno.
+ */
+int tap_silence(const struct tap *tap);
+
 /** tap_carrier_set() - as the guest's link. Return: 0 or -errno. */
 int tap_carrier_set(const struct tap *tap, bool up);
 

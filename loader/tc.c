@@ -88,12 +88,12 @@ int tc_attach(unsigned int ifindex, enum bpf_tc_attach_point point, int prog_fd)
 	return bpf_tc_attach(&hook, &opts);
 }
 
-bool tc_attached(unsigned int ifindex, enum bpf_tc_attach_point point)
+unsigned int tc_attached(unsigned int ifindex, enum bpf_tc_attach_point point)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
 	unsigned int id = prog_at_our_place(&hook);
 
-	return id && bpf_prog_is_ours(id);
+	return id && bpf_prog_is_ours(id) ? id : 0;
 }
 
 int tc_detach(unsigned int ifindex, enum bpf_tc_attach_point point)

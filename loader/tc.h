@@ -6,7 +6,6 @@
 #define VXDP_LOADER_TC_H
 
 #include <bpf/libbpf.h>
-#include <stdbool.h>
 
 /** tc_qdisc_add() - add clsact. Return: 1 if added, 0 if there was one, -errno. */
 int tc_qdisc_add(unsigned int ifindex);
@@ -23,8 +22,8 @@ int tc_qdisc_del(unsigned int ifindex);
  */
 int tc_attach(unsigned int ifindex, enum bpf_tc_attach_point point, int prog_fd);
 
-/** tc_attached() - is a filter of ours there? */
-bool tc_attached(unsigned int ifindex, enum bpf_tc_attach_point point);
+/** tc_attached() - id of the program of our filter there; 0 if there is none */
+unsigned int tc_attached(unsigned int ifindex, enum bpf_tc_attach_point point);
 
 /** tc_detach() - take our filter off. Return: 1 if it was there, 0 if not, -errno. */
 int tc_detach(unsigned int ifindex, enum bpf_tc_attach_point point);

@@ -20,21 +20,32 @@ static enum bpf_attach_type hook_of(enum bpf_tc_attach_point point)
 	return point == BPF_TC_INGRESS ? TCX_INGRESS : TCX_EGRESS;
 }
 
-/* A descriptor of our program on a hook. Return: -ENOENT if there is none; else -errno. */
-static int our_prog(unsigned int ifindex, enum bpf_attach_type hook)
+/* Id of our program on a hook. Return: 0, -ENOENT if there is none, -errno. */
+static int our_prog_id(unsigned int ifindex, enum bpf_attach_type hook, uint32_t *id)
 {
 	uint32_t ids[TCX_PROGS_MAX], n = ARRAY_SIZE(ids);
-	int fd;
 
 	if (bpf_prog_query((int)ifindex, hook, 0, NULL, ids, &n))
 		return -errno;
 	for (uint32_t i = 0; i < n; i++) {
 		if (!bpf_prog_is_ours(ids[i]))
 			continue;
-		fd = bpf_prog_get_fd_by_id(ids[i]);
-		return fd < 0 ? -errno : fd;
+		*id = ids[i];
+		return 0;
 	}
 	return -ENOENT;
+}
+
+/* A descriptor of it. Return: -ENOENT if there is none; else -errno. */
+static int our_prog(unsigned int ifindex, enum bpf_attach_type hook)
+{
+	uint32_t id;
+	int err = our_prog_id(ifindex, hook, &id), fd;
+
+	if (err)
+		return err;
+	fd = bpf_prog_get_fd_by_id(id);
+	return fd < 0 ? -errno : fd;
 }
 
 int tcx_attach(unsigned int ifindex, enum bpf_tc_attach_point point, int prog_fd)
@@ -54,11 +65,11 @@ int tcx_attach(unsigned int ifindex, enum bpf_tc_attach_point point, int prog_fd
 	return bpf_prog_attach_opts(prog_fd, (int)ifindex, hook_of(point), &opts) ? -errno : 0;
 }
 
-bool tcx_attached(unsigned int ifindex, enum bpf_tc_attach_point point)
+unsigned int tcx_attached(unsigned int ifindex, enum bpf_tc_attach_point point)
 {
-	_cleanup_close_ int fd = our_prog(ifindex, hook_of(point));
+	uint32_t id;
 
-	return fd >= 0;
+	return our_prog_id(ifindex, hook_of(point), &id) ? 0 : id;
 }
 
 int tcx_detach(unsigned int ifindex, enum bpf_tc_attach_point point)

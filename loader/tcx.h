@@ -10,7 +10,6 @@
 #define VXDP_LOADER_TCX_H
 
 #include <bpf/libbpf.h>
-#include <stdbool.h>
 
 /**
  * tcx_attach() - put a program on a hook behind those of others, or in place of our own from before
@@ -21,8 +20,8 @@
  */
 int tcx_attach(unsigned int ifindex, enum bpf_tc_attach_point point, int prog_fd);
 
-/** tcx_attached() - is a program of ours there? */
-bool tcx_attached(unsigned int ifindex, enum bpf_tc_attach_point point);
+/** tcx_attached() - id of our program there; 0 if there is none */
+unsigned int tcx_attached(unsigned int ifindex, enum bpf_tc_attach_point point);
 
 /** tcx_detach() - take ours off. Return: 1 if it was there, 0 if not, -errno. */
 int tcx_detach(unsigned int ifindex, enum bpf_tc_attach_point point);

@@ -203,7 +203,7 @@ static void test_leaks(void)
 			tap_bail("%s", error.message);
 		if (vxdp_bpf_tap_attach(bpf, if_nametoindex("tap9"), &error))
 			tap_bail("%s", error.message);
-		vxdp_bpf_tap_detach(bpf, if_nametoindex("tap9"));
+		vxdp_bpf_tap_detach(if_nametoindex("tap9"));
 		vxdp_bpf_close(&bpf);
 	}
 	tap_is(n_descriptors(), before, "leaks: ten attachments leave no descriptor");

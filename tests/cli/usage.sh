@@ -18,7 +18,7 @@ is "${ERR#*did you }" "mean --queues?" "the nearest option is suggested"
 exits 2 "options are not abbreviated" vxdp attach eth0 --sock /x
 exits 2 "a value that is out of range" vxdp attach eth0 --vm /x --queues 129
 exits 2 "attach without a guest" vxdp attach eth0
-is "$ERR" "vxdp: which virtual machine? give --vm SOCK" "it says what is missing"
+is "$ERR" "vxdp: which virtual machine? give --vm SOCK or --tap TAP" "it says what is missing"
 exits 2 "--vm and --fd exclude each other" vxdp attach eth0 --vm /x --fd 0
 exits 2 "--vm and --socket-path are one option" vxdp attach eth0 --vm /x --socket-path /y
 exits 2 "a NIC's name cannot be a path" vxdp attach ../etc --vm /x

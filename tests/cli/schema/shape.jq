@@ -40,6 +40,15 @@ def status_nic:
 	(.xdp | one_of(["native", "skb"])) and (.ports | list(port_status)) and
 	(.workers | list(worker_status));
 
+def tap_port_status:
+	(.name | text) and (.id | natural and . >= 3) and .kind == "tap" and
+	(.state | one_of(["waiting", "running", "gone"])) and (.tap | text) and (.lane | text) and
+	(.lane_reason | text) and (.queue_pairs | natural) and (.mtu | natural);
+
+def status_standing:
+	(.nic | text) and .pid == 0 and (.xdp | one_of(["native", "skb"])) and
+	(.ports | list(tap_port_status));
+
 def status_dead:
 	(.nic | text) and .pid == 0 and
 	(.ports | list((.name | text) and .state == "dead"));
