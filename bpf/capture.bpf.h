@@ -3,8 +3,9 @@
  * capture.bpf.h - frames for `vxdp dump`: one record a frame, made where its verdict is counted.
  *
  * A frame is recorded when the port it came from or a port it goes to has VXDP_PORT_CAPTURE. A
- * flooded frame is one record too, with out_port VXDP_PORT_NONE. When the ring is full the record
- * is lost and counted, the frame is not.
+ * flooded frame is one record too, with out_port VXDP_PORT_NONE. A frame whose VLAN tag is changed
+ * on its way is recorded as it leaves. When the ring is full the record is lost and counted, the
+ * frame is not.
  */
 #ifndef VXDP_CAPTURE_BPF_H
 #define VXDP_CAPTURE_BPF_H
@@ -78,7 +79,6 @@ static __always_inline struct capture_record *capture_begin(const struct vxdp_fr
 	record->head.port = frame->in_port;
 	record->head.out_port = frame->out_port;
 	record->head.verdict = verdict;
-	record->head.vlan_tci = frame->vlan_tci;
 	return record;
 }
 
@@ -103,6 +103,7 @@ static __noinline int capture_skb(struct __sk_buff *skb, const struct vxdp_frame
 
 	if (!record)
 		return 0;
+	record->head.vlan_tci = skb->vlan_present ? skb->vlan_tci : 0;
 	bytes = capture_bytes(capture_wanted(frame), skb->len);
 	if (bytes && !bpf_skb_load_bytes(skb, 0, record->data, bytes))
 		capture_end(record, bytes);
@@ -116,6 +117,7 @@ static __noinline int capture_xdp(struct xdp_md *xdp, const struct vxdp_frame *f
 
 	if (!record)
 		return 0;
+	record->head.vlan_tci = 0; /* in the data */
 	bytes = capture_bytes(capture_wanted(frame), frame->bytes);
 	if (bytes && !bpf_xdp_load_bytes(xdp, 0, record->data, bytes))
 		capture_end(record, bytes);

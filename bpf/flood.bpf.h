@@ -1,33 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * flood.bpf.h - one copy of a frame for each port that shall have one.
+ *
+ * Most ports take the frame with the tag it came with, so that is the first pass over them. Only if
+ * it left some out is the tag changed and a further pass made: with the tag of the frame's VLAN,
+ * and with none.
  */
 #ifndef VXDP_FLOOD_BPF_H
 #define VXDP_FLOOD_BPF_H
 
 #include "maps.bpf.h"
 #include "parse.bpf.h"
+#include "policy.bpf.h"
 
 struct flood {
 	struct __sk_buff *skb;
-	__u32 in_port;
-	__u32 barred;	/* VXDP_PORT_* flags of ports that get none */
+	const struct vxdp_frame *frame;
+	__u32 barred;	/* VXDP_POLICY_* flags of ports that get none */
+	__u32 actions;	/* bits of enum vxdp_vlan_action: who gets a copy in this pass */
+	__u32 left_out; /* of those who did not, what they would need */
 	__u32 captured; /* longest capture_bytes of the ports that got one */
 };
 
 static long flood_port(__u32 index, void *arg)
 {
 	struct flood *flood = arg;
-	__u32 id = VXDP_PORT_FIRST + index;
+	__u32 id = VXDP_PORT_FIRST + index, action;
 	struct vxdp_port *port = port_get(id);
+	struct vxdp_policy *policy = policy_get(id);
 
-	if (!port || id == flood->in_port || !(port->flags & VXDP_PORT_UP) ||
-	    port->flags & flood->barred)
+	if (!port || !policy || id == flood->frame->in_port || !(port->flags & VXDP_PORT_UP) ||
+	    policy->flags & flood->barred)
 		return 0;
+	action = 1u << vlan_leave(flood->frame, policy);
+	if (!(action & flood->actions)) {
+		flood->left_out |= action;
+		return 0;
+	}
 	if (port->flags & VXDP_PORT_CAPTURE && port->capture_bytes > flood->captured)
 		flood->captured = port->capture_bytes;
 	bpf_clone_redirect(flood->skb, port->ifindex, 0);
 	return 0;
+}
+
+/* Copies for the ports that take the frame after @action, if any was left out for that reason. */
+static __always_inline void flood_others(struct flood *flood, struct vxdp_frame *frame, __u32 n,
+					 __u32 action)
+{
+	if (!(flood->left_out & 1u << action) || tag_set(flood->skb, frame, action))
+		return;
+	flood->actions = 1u << action;
+	bpf_loop(n, flood_port, flood, 0);
 }
 
 /*
@@ -35,16 +58,25 @@ static long flood_port(__u32 index, void *arg)
  * which its netdev counts.
  */
 static __always_inline void flood(struct __sk_buff *skb, const struct vxdp_config *cfg,
-				  struct vxdp_frame *frame)
+				  struct vxdp_frame *frame, const struct vxdp_policy *in)
 {
-	struct flood flood = {.skb = skb, .in_port = frame->in_port};
+	struct flood flood = {
+		.skb = skb,
+		.frame = frame,
+		.barred = in->flags & VXDP_POLICY_ISOLATED,
+		.actions = 1u << VXDP_VLAN_KEEP,
+	};
 	__u32 n = cfg->n_ports_end;
 
 	if (n <= VXDP_PORT_FIRST || n > VXDP_PORTS_MAX)
 		return;
+	n -= VXDP_PORT_FIRST;
 	if (!mac_is_group(frame->dst.mac))
-		flood.barred = VXDP_PORT_NO_FLOOD;
-	bpf_loop(n - VXDP_PORT_FIRST, flood_port, &flood, 0);
+		flood.barred |= VXDP_POLICY_NO_FLOOD;
+	bpf_loop(n, flood_port, &flood, 0);
+	flood_others(&flood, frame, n, VXDP_VLAN_PUSH);
+	flood_others(&flood, frame, n, VXDP_VLAN_SET);
+	flood_others(&flood, frame, n, VXDP_VLAN_POP);
 	frame->captured = flood.captured > 0xffff ? 0xffff : flood.captured;
 }
 

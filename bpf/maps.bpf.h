@@ -35,6 +35,21 @@ struct {
 } ports SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, VXDP_PORTS_MAX);
+	__type(key, __u32);
+	__type(value, struct vxdp_policy);
+} policies SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, VXDP_PORT_MACS_MAX);
+	__type(key, struct vxdp_port_mac);
+	__type(value, __u8);
+} port_macs SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, VXDP_PORTS_MAX);
 	__type(key, __u32);

@@ -18,7 +18,6 @@
 #define ETH_P_8021Q  0x8100
 #define ETH_P_8021AD 0x88A8
 
-#define VLAN_VID_MASK 0x0fff
 #define VLAN_TAGS_MAX 2
 
 #define IPPROTO_HOPOPTS	 0
@@ -51,9 +50,14 @@ struct vxdp_frame {
 	__u32 packets; /* on the wire */
 	__u16 in_port;
 	__u16 out_port;
-	__u16 vlan_tci; /* tag beside the data */
-	__u16 captured; /* a port it goes to is being dumped */
+	__u16 captured;	  /* a port it goes to is being dumped */
+	__u16 action;	  /* enum vxdp_vlan_action on its way to out_port */
+	__be16 tag_proto; /* ethertype of its tag, or what a tag would have */
+	__u32 tag;	  /* outermost, as it came: TAG_PRESENT | TCI, or 0 */
+	__u32 tag_now;	  /* the same, as it is now */
 };
+
+#define TAG_PRESENT 0x10000u
 
 static __always_inline bool is_vlan(__be16 proto)
 {
@@ -85,23 +89,27 @@ static __always_inline bool mac_is_link_local(const __u8 *mac)
 	       mac[4] == 0x00 && (mac[5] & 0xf0) == 0x00;
 }
 
-static __always_inline void frame_set_keys(struct vxdp_frame *frame, const struct ethhdr *eth,
-					   __u16 vlan)
+/* The VLAN is not known before the port's policy is. */
+static __always_inline void frame_set_keys(struct vxdp_frame *frame, const struct ethhdr *eth)
 {
 	__builtin_memcpy(frame->src.mac, eth->h_source, sizeof(frame->src.mac));
 	__builtin_memcpy(frame->dst.mac, eth->h_dest, sizeof(frame->dst.mac));
-	frame->src.vlan = vlan;
-	frame->dst.vlan = vlan;
 }
 
-/* Addresses and VLAN of a frame in XDP; *proto and *l3 say what follows the tags. */
+static __always_inline void frame_set_tag(struct vxdp_frame *frame, __be16 proto, __u16 tci)
+{
+	frame->tag_proto = proto;
+	frame->tag = TAG_PRESENT | tci;
+	frame->tag_now = frame->tag;
+}
+
+/* Addresses and tag of a frame in XDP; *proto and *l3 say what follows the tags. */
 static __always_inline bool parse_xdp(struct xdp_md *xdp, struct vxdp_frame *frame, __be16 *proto,
 				      void **l3)
 {
 	void *end = (void *)(long)xdp->data_end;
 	struct ethhdr *eth = (void *)(long)xdp->data;
 	struct vlan_tag *tag;
-	__u16 vlan = 0;
 	int i;
 
 	if ((void *)(eth + 1) > end)
@@ -115,12 +123,12 @@ static __always_inline bool parse_xdp(struct xdp_md *xdp, struct vxdp_frame *fra
 		if ((void *)(tag + 1) > end)
 			return false;
 		if (i == 0)
-			vlan = bpf_ntohs(tag->tci) & VLAN_VID_MASK;
+			frame_set_tag(frame, *proto, bpf_ntohs(tag->tci));
 		*proto = tag->inner_proto;
 		tag++;
 	}
 	*l3 = tag;
-	frame_set_keys(frame, eth, vlan);
+	frame_set_keys(frame, eth);
 	return true;
 }
 
@@ -252,29 +260,28 @@ static __always_inline void restore_mac_header(struct __sk_buff *skb)
 		bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0);
 }
 
-/* Addresses, VLAN and size of an skb; false if it is too short to have any. */
+/* Addresses, tag and size of an skb; false if it is too short to have any. */
 static __always_inline bool parse_skb(struct __sk_buff *skb, struct vxdp_frame *frame)
 {
 	__u32 l3_at = sizeof(struct ethhdr);
 	struct vlan_tag tag;
 	struct ethhdr eth;
 	__be16 proto;
-	__u16 vlan = 0;
 
+	frame->tag_proto = bpf_htons(ETH_P_8021Q);
 	frame->packets = 1;
 	frame->bytes = skb->len;
 	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
 		return false;
 	proto = eth.h_proto;
 	if (skb->vlan_present) {
-		frame->vlan_tci = skb->vlan_tci;
-		vlan = skb->vlan_tci & VLAN_VID_MASK;
+		frame_set_tag(frame, skb->vlan_proto, skb->vlan_tci);
 	} else if (is_vlan(proto) && !bpf_skb_load_bytes(skb, l3_at, &tag, sizeof(tag))) {
-		vlan = bpf_ntohs(tag.tci) & VLAN_VID_MASK;
+		frame_set_tag(frame, proto, bpf_ntohs(tag.tci));
 		proto = tag.inner_proto;
 		l3_at += sizeof(tag);
 	}
-	frame_set_keys(frame, &eth, vlan);
+	frame_set_keys(frame, &eth);
 	frame_set_size(frame, skb, l3_at, proto);
 	return true;
 }

@@ -14,7 +14,7 @@
  *	vxdp_uplink_egress    frames of the host          the wire
  *	vxdp_tap_ingress      frames of one guest         nowhere: it always decides
  *
- * Each program goes: parse, learn the source, decide(), act, and finish_*(), which is the one
+ * Each program goes: parse, decide() whether and where to, act, and finish_*(), which is the one
  * place where the verdict is counted and the frame recorded for `vxdp dump`.
  *
  * A frame meets several hooks and must be counted at the first and switched once:
@@ -38,6 +38,7 @@
 #include "flood.bpf.h"
 #include "maps.bpf.h"
 #include "parse.bpf.h"
+#include "policy.bpf.h"
 #include "stats.bpf.h"
 #include "steer.bpf.h"
 
@@ -50,36 +51,83 @@
 /* Frames of one VLAN tag more than the netdev's MTU are fine everywhere. */
 #define MTU_SLACK ((__s32)sizeof(struct vlan_tag))
 
-static __always_inline __u32 decide_for_guest(struct vxdp_frame *frame, __u32 id)
+/*
+ * May the frame come in? Its VLAN is known then, and its source learnt. Link control (spanning
+ * tree, LACP, LLDP) always may.
+ */
+static __always_inline bool admit(struct vxdp_config *cfg, struct vxdp_frame *frame,
+				  const struct vxdp_policy *in, __u32 *verdict)
 {
-	struct vxdp_port *port = port_get(id);
+	if (is_link_control(frame))
+		return true;
+	if (!vlan_enter(frame, in)) {
+		*verdict = VXDP_DROP_VLAN_IN;
+		return false;
+	}
+	if (!source_allowed(frame, in)) {
+		*verdict = VXDP_DROP_SPOOFED;
+		return false;
+	}
+	if (!(in->flags & VXDP_POLICY_NO_LEARN))
+		fdb_learn(cfg, &frame->src, frame->in_port);
+	return true;
+}
 
-	frame->out_port = id;
+static __always_inline __u32 port_verdict(__u32 id)
+{
+	struct vxdp_port *port;
+
+	if (id == VXDP_PORT_HOST)
+		return VXDP_TO_HOST;
+	if (id == VXDP_PORT_UPLINK)
+		return VXDP_TO_WIRE;
+	port = port_get(id);
 	if (!port)
 		return VXDP_DROP_NO_PORT;
 	return port->flags & VXDP_PORT_UP ? VXDP_TO_PORT : VXDP_DROP_PORT_DOWN;
 }
 
-/* Where the destination address says the frame goes; sets frame->out_port if that is one port. */
-static __always_inline __u32 decide(const struct vxdp_config *cfg, struct vxdp_frame *frame)
+/* To that one port, if it may. */
+static __always_inline __u32 decide_for_port(struct vxdp_frame *frame, const struct vxdp_policy *in,
+					     __u32 id)
 {
-	__u32 id;
+	__u32 verdict = port_verdict(id);
+	struct vxdp_policy *out = policy_get(id);
 
+	frame->out_port = id;
+	if (id == frame->in_port)
+		return VXDP_DROP_HAIRPIN;
+	if (!out || verdict == VXDP_DROP_NO_PORT || verdict == VXDP_DROP_PORT_DOWN)
+		return verdict;
+	if (vxdp_policy_isolated(in, out))
+		return VXDP_DROP_ISOLATED;
+	frame->action = vlan_leave(frame, out);
+	return frame->action == VXDP_VLAN_DROP ? VXDP_DROP_VLAN_OUT : verdict;
+}
+
+/* Where the destination address says the frame goes; sets frame->out_port if that is one port. */
+static __always_inline __u32 decide(struct vxdp_config *cfg, struct vxdp_frame *frame,
+				    const struct vxdp_policy *in)
+{
+	__u32 id, verdict;
+
+	if (!admit(cfg, frame, in, &verdict))
+		return verdict;
 	if (mac_is_link_local(frame->dst.mac))
 		id = frame->in_port == VXDP_PORT_HOST ? VXDP_PORT_UPLINK : VXDP_PORT_HOST;
 	else if (mac_is_group(frame->dst.mac))
 		return VXDP_FLOODED;
 	else
 		id = fdb_port(cfg, &frame->dst);
+	return id == VXDP_PORT_NONE ? VXDP_FLOODED : decide_for_port(frame, in, id);
+}
 
-	if (id == VXDP_PORT_NONE)
-		return VXDP_FLOODED;
-	if (id >= VXDP_PORT_FIRST && id != frame->in_port)
-		return decide_for_guest(frame, id);
-	frame->out_port = id;
-	if (id == frame->in_port)
-		return VXDP_DROP_HAIRPIN;
-	return id == VXDP_PORT_HOST ? VXDP_TO_HOST : VXDP_TO_WIRE;
+/* Change the tag of a frame that goes to one port as that port wants it. */
+static __always_inline __u32 rewrite(struct __sk_buff *skb, struct vxdp_frame *frame, __u32 verdict)
+{
+	if (verdict != VXDP_TO_PORT && verdict != VXDP_TO_WIRE && verdict != VXDP_TO_HOST)
+		return verdict;
+	return tag_set(skb, frame, frame->action) ? VXDP_DROP_REDIRECT : verdict;
 }
 
 /* The netdev of frame->out_port, which decide() found to be there. */
@@ -90,6 +138,15 @@ static __always_inline int redirect_to_port(const struct vxdp_frame *frame)
 	return port ? bpf_redirect(port->ifindex, 0) : SHOT;
 }
 
+/* Let it go on to where it was going anyway, the host's stack or the wire, if that may have it. */
+static __always_inline int pass_on(struct __sk_buff *skb, struct vxdp_frame *frame, __u32 id)
+{
+	struct vxdp_policy *out = policy_get(id);
+	__u32 action = out ? vlan_leave(frame, out) : VXDP_VLAN_DROP;
+
+	return action == VXDP_VLAN_DROP || tag_set(skb, frame, action) ? SHOT : PASS;
+}
+
 /*
  * From the wire. Frames between two stations on the wire are seen because the NIC is promiscuous:
  * they are counted as hairpin and left to the stack, which drops what is not for it.
@@ -98,28 +155,30 @@ SEC("tc")
 int vxdp_uplink_ingress(struct __sk_buff *skb)
 {
 	struct vxdp_frame frame = {.in_port = VXDP_PORT_UPLINK};
+	struct vxdp_policy *policy = policy_get(VXDP_PORT_UPLINK);
 	struct vxdp_config *cfg = config_get();
-	int action = PASS;
+	int action = SHOT;
 	__u32 verdict;
 
 	if (skb->mark == VXDP_MARK_TO_HOST) {
 		skb->mark = 0;
 		return PASS;
 	}
-	if (!cfg)
+	if (!cfg || !policy)
 		return PASS;
 	if (cfg->generic_xdp)
 		restore_mac_header(skb);
 	if (!parse_skb(skb, &frame))
 		return finish_skb(skb, &frame, VXDP_DROP_RUNT, SHOT);
-	fdb_learn(cfg, &frame.src, VXDP_PORT_UPLINK);
-	verdict = decide(cfg, &frame);
-	if (verdict == VXDP_TO_PORT)
+	verdict = rewrite(skb, &frame, decide(cfg, &frame, policy));
+	if (verdict == VXDP_TO_PORT) {
 		action = redirect_to_port(&frame);
-	else if (verdict == VXDP_FLOODED)
-		flood(skb, cfg, &frame);
-	else if (verdict != VXDP_TO_HOST && verdict != VXDP_DROP_HAIRPIN)
-		action = SHOT;
+	} else if (verdict == VXDP_FLOODED) {
+		flood(skb, cfg, &frame, policy);
+		action = pass_on(skb, &frame, VXDP_PORT_HOST);
+	} else if (verdict == VXDP_TO_HOST || verdict == VXDP_DROP_HAIRPIN) {
+		action = PASS;
+	}
 	return finish_skb(skb, &frame, verdict, action);
 }
 
@@ -142,20 +201,22 @@ SEC("tc")
 int vxdp_uplink_egress(struct __sk_buff *skb)
 {
 	struct vxdp_frame frame = {.in_port = VXDP_PORT_HOST};
+	struct vxdp_policy *policy = policy_get(VXDP_PORT_HOST);
 	struct vxdp_config *cfg = config_get();
-	int action = PASS;
+	int action = SHOT;
 	__u32 verdict;
 
-	if (!cfg || came_from_guest(skb) || !parse_skb(skb, &frame))
+	if (!cfg || !policy || came_from_guest(skb) || !parse_skb(skb, &frame))
 		return PASS;
-	fdb_learn(cfg, &frame.src, VXDP_PORT_HOST);
-	verdict = decide(cfg, &frame);
-	if (verdict == VXDP_TO_PORT)
+	verdict = rewrite(skb, &frame, decide(cfg, &frame, policy));
+	if (verdict == VXDP_TO_PORT) {
 		action = redirect_to_port(&frame);
-	else if (verdict == VXDP_FLOODED)
-		flood(skb, cfg, &frame);
-	else if (verdict != VXDP_TO_WIRE && verdict != VXDP_DROP_HAIRPIN)
-		action = SHOT;
+	} else if (verdict == VXDP_FLOODED) {
+		flood(skb, cfg, &frame, policy);
+		action = pass_on(skb, &frame, VXDP_PORT_UPLINK);
+	} else if (verdict == VXDP_TO_WIRE || verdict == VXDP_DROP_HAIRPIN) {
+		action = PASS;
+	}
 	return finish_skb(skb, &frame, verdict, action);
 }
 
@@ -186,24 +247,33 @@ static __always_inline __u32 check_wire(struct __sk_buff *skb, const struct vxdp
 	return fits == BPF_MTU_CHK_RET_SUCCESS ? verdict : VXDP_DROP_TX_BIG;
 }
 
+static __always_inline void clone_to_host(struct __sk_buff *skb, const struct vxdp_config *cfg,
+					  struct vxdp_frame *frame)
+{
+	if (pass_on(skb, frame, VXDP_PORT_HOST) == SHOT)
+		return;
+	skb->mark = VXDP_MARK_TO_HOST;
+	bpf_clone_redirect(skb, cfg->uplink_ifindex, BPF_F_INGRESS);
+	skb->mark = 0;
+}
+
 /*
  * A guest's group or unknown frame: to the other guests, the wire, and, if it is a group address,
  * the host.
  */
 static __always_inline int flood_from_guest(struct __sk_buff *skb, const struct vxdp_config *cfg,
-					    struct vxdp_frame *frame)
+					    struct vxdp_frame *frame, const struct vxdp_policy *in)
 {
-	flood(skb, cfg, frame);
-	if (mac_is_group(frame->dst.mac)) {
-		skb->mark = VXDP_MARK_TO_HOST;
-		bpf_clone_redirect(skb, cfg->uplink_ifindex, BPF_F_INGRESS);
-		skb->mark = 0;
-	}
+	flood(skb, cfg, frame, in);
+	if (mac_is_group(frame->dst.mac))
+		clone_to_host(skb, cfg, frame);
+	if (pass_on(skb, frame, VXDP_PORT_UPLINK) == SHOT)
+		return SHOT;
 	return bpf_redirect(cfg->uplink_ifindex, 0);
 }
 
 static __always_inline int tap_ingress(struct __sk_buff *skb, struct vxdp_config *cfg,
-				       struct vxdp_frame *frame, const struct vxdp_port *port)
+				       struct vxdp_frame *frame, const struct vxdp_policy *policy)
 {
 	int action = SHOT;
 	__u32 verdict;
@@ -212,11 +282,10 @@ static __always_inline int tap_ingress(struct __sk_buff *skb, struct vxdp_config
 		return finish_skb(skb, frame, VXDP_DROP_RUNT, SHOT);
 	if (mac_is_group(frame->src.mac) || mac_is_zero(frame->src.mac))
 		return finish_skb(skb, frame, VXDP_DROP_BAD_SOURCE, SHOT);
-	if (!(port->flags & VXDP_PORT_NO_LEARN))
-		fdb_learn(cfg, &frame->src, frame->in_port);
-	verdict = decide(cfg, frame);
+	verdict = decide(cfg, frame, policy);
 	if (verdict == VXDP_TO_WIRE || verdict == VXDP_FLOODED)
 		verdict = check_wire(skb, cfg, verdict);
+	verdict = rewrite(skb, frame, verdict);
 	if (verdict == VXDP_TO_PORT)
 		action = redirect_to_port(frame);
 	else if (verdict == VXDP_TO_WIRE)
@@ -224,7 +293,7 @@ static __always_inline int tap_ingress(struct __sk_buff *skb, struct vxdp_config
 	else if (verdict == VXDP_TO_HOST)
 		action = redirect_to_host(skb, cfg);
 	else if (verdict == VXDP_FLOODED)
-		action = flood_from_guest(skb, cfg, frame);
+		action = flood_from_guest(skb, cfg, frame, policy);
 	return finish_skb(skb, frame, verdict, action);
 }
 
@@ -236,15 +305,15 @@ int vxdp_tap_ingress(struct __sk_buff *skb)
 	__u32 *id = bpf_map_lookup_elem(&port_by_ifindex, &ifindex);
 	struct vxdp_config *cfg = config_get();
 	struct vxdp_frame frame = {};
-	struct vxdp_port *port;
+	struct vxdp_policy *policy;
 
 	if (!id || !cfg)
 		return SHOT;
-	port = port_get(*id);
-	if (!port)
+	policy = policy_get(*id);
+	if (!policy || !port_get(*id))
 		return SHOT;
 	frame.in_port = *id;
-	return tap_ingress(skb, cfg, &frame, port);
+	return tap_ingress(skb, cfg, &frame, policy);
 }
 
 /* The port that owns this receive queue, if it is up and takes the direct lane, or NULL. */
@@ -286,6 +355,16 @@ static __always_inline int add_virtio_header(struct xdp_md *xdp, __u32 bytes)
 	return 0;
 }
 
+/* Does policy let the frame go straight from the wire into the guest's memory, as it is? */
+static __always_inline bool direct_allowed(struct vxdp_frame *frame, __u32 owner)
+{
+	struct vxdp_policy *in = policy_get(VXDP_PORT_UPLINK), *out = policy_get(owner);
+
+	return in && out && !(in->flags & (VXDP_POLICY_SPOOF_CHECK | VXDP_POLICY_NO_LEARN)) &&
+	       vlan_enter(frame, in) &&
+	       vxdp_policy_plain(in, out, frame->tag & TAG_PRESENT, frame->tag & VXDP_VLAN_MASK);
+}
+
 /*
  * From the wire, first: the queue, if this frame goes to the memory of the guest that owns it, or
  * NULL. Learning and counting are done then.
@@ -305,7 +384,8 @@ static __always_inline struct vxdp_queue *redirect_to_guest(struct xdp_md *xdp)
 
 	if (!port || !cfg || !parse_xdp(xdp, &frame, &proto, &l3))
 		return NULL;
-	if (mac_is_group(frame.dst.mac) || fdb_port(cfg, &frame.dst) != queue->owner)
+	if (mac_is_group(frame.dst.mac) || !direct_allowed(&frame, queue->owner) ||
+	    fdb_port(cfg, &frame.dst) != queue->owner)
 		return NULL;
 	frame.bytes = bpf_xdp_get_buff_len(xdp);
 	if (frame.bytes > port->direct_frame_bytes)

@@ -7,11 +7,12 @@
 #include <string.h>
 
 #include <vxdp/util.h>
+#include <vxdp/vlan.h>
 
 #define REFRESH_NS	 1000000000ULL
 #define VLAN_TAGS_MAX	 2
 #define VLAN_TAG_BYTES	 4
-#define VLAN_ID_MASK	 0x0fff
+#define TAGGED		 0x8000 /* beside a VLAN id */
 #define IPV6_HDR_BYTES	 40
 #define IPV6_HEADERS_MAX 4
 #define IPPROTO_HIP	 139 /* not in the C library */
@@ -21,7 +22,8 @@
 struct headers {
 	uint64_t dst; /* 48 bits */
 	uint64_t src;
-	uint16_t vlan; /* id of the outer tag, 0 = none */
+	bool tagged;
+	uint16_t vid; /* of the outer tag */
 	uint16_t ethertype;
 	size_t l3_offset;
 };
@@ -43,7 +45,8 @@ static void parse_ethernet(const uint8_t *frame, size_t bytes, struct headers *h
 {
 	h->dst = load_be48(frame);
 	h->src = load_be48(frame + ETH_ALEN);
-	h->vlan = 0;
+	h->tagged = false;
+	h->vid = 0;
 	h->ethertype = load_be16(frame + 2 * ETH_ALEN);
 	h->l3_offset = ETH_HLEN;
 	for (int tag = 0; tag < VLAN_TAGS_MAX; tag++) {
@@ -52,7 +55,8 @@ static void parse_ethernet(const uint8_t *frame, size_t bytes, struct headers *h
 		if (h->l3_offset + VLAN_TAG_BYTES > bytes)
 			return;
 		if (!tag)
-			h->vlan = load_be16(frame + h->l3_offset) & VLAN_ID_MASK;
+			h->vid = load_be16(frame + h->l3_offset) & VXDP_VLAN_MASK;
+		h->tagged = true;
 		h->ethertype = load_be16(frame + h->l3_offset + 2);
 		h->l3_offset += VLAN_TAG_BYTES;
 	}
@@ -111,16 +115,24 @@ static void mac_store(uint64_t mac, uint8_t out[ETH_ALEN])
 /* Ask the maps, and keep the source alive there: on this lane the programs never see it. */
 static enum flow_lane flow_look_up(const struct flow_tables *tables, const struct headers *h)
 {
-	struct vxdp_fdb_key dst = {.vlan = h->vlan}, src = {.vlan = h->vlan};
+	const struct vxdp_policy *in = &tables->pins->mapped_policies[tables->port_id];
+	int vlan = vxdp_vlan_in(in, h->tagged, h->vid);
+	struct vxdp_fdb_key dst = {.vlan = (uint16_t)vlan}, src = {.vlan = (uint16_t)vlan};
 	struct vxdp_fdb_entry entry;
 
 	if ((h->src | h->dst) & (1ULL << 40)) /* a group address */
+		return FLOW_KERNEL;
+	if (!vxdp_policy_plain(in, &tables->pins->mapped_policies[VXDP_PORT_UPLINK], h->tagged,
+			       h->vid))
 		return FLOW_KERNEL;
 	mac_store(h->dst, dst.mac);
 	if (vxdp_fdb_get(tables->pins, &dst, &entry) || entry.port != VXDP_PORT_UPLINK)
 		return FLOW_KERNEL;
 	mac_store(h->src, src.mac);
 	if (vxdp_fdb_get(tables->pins, &src, &entry) || entry.port != tables->port_id)
+		return FLOW_KERNEL;
+	if (in->flags & VXDP_POLICY_SPOOF_CHECK &&
+	    !vxdp_port_mac_allowed(tables->pins, tables->port_id, src.mac))
 		return FLOW_KERNEL;
 	vxdp_fdb_refresh(tables->pins, &src, tables->port_id);
 	return FLOW_DIRECT;
@@ -139,7 +151,7 @@ enum flow_lane flow_lane(struct flow_cache *cache, const struct flow_tables *tab
 	if (tables->tcp_kernel && is_tcp_or_unclear(frame, bytes, &h))
 		return FLOW_KERNEL;
 
-	dst_and_vlan = h.dst << 16 | h.vlan;
+	dst_and_vlan = h.dst << 16 | h.vid | (h.tagged ? TAGGED : 0);
 	e = &cache->entry[((dst_and_vlan ^ h.src) * 0x9e3779b97f4a7c15ULL) >> 56];
 	if (unlikely(e->dst_and_vlan != dst_and_vlan || e->src != h.src ||
 		     e->generation != generation || now_ns - e->refreshed_ns >= REFRESH_NS)) {

@@ -27,7 +27,7 @@
 enum flow_lane { FLOW_KERNEL, FLOW_DIRECT };
 
 struct flow_entry {
-	uint64_t dst_and_vlan; /* destination << 16 | VLAN id */
+	uint64_t dst_and_vlan; /* destination << 16 | has a tag << 15 | its VLAN id */
 	uint64_t src;
 	uint64_t generation;
 	uint64_t refreshed_ns; /* when the FDB last heard of the source from here */

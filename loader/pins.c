@@ -12,6 +12,8 @@
 
 #include "rundir.h"
 
+#define POLICIES_BYTES (VXDP_PORTS_MAX * sizeof(struct vxdp_policy))
+
 const char *vxdp_bpffs(void)
 {
 	const char *root = getenv("VXDP_BPFFS");
@@ -42,15 +44,22 @@ static int open_pin(const char *nic, const char *map, bool writable, int *fd)
 	return *fd < 0 ? -errno : 0;
 }
 
+/* Return: the map's memory, or NULL with errno set. */
+static void *map_values(int fd, size_t bytes, int prot)
+{
+	void *map = mmap(NULL, bytes, prot, MAP_SHARED, fd, 0);
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
 int vxdp_pins_map(struct vxdp_pins *pins)
 {
 	int prot = PROT_READ | (pins->writable ? PROT_WRITE : 0);
-	void *map = mmap(NULL, sizeof(struct vxdp_config), prot, MAP_SHARED, pins->config, 0);
 
-	if (map == MAP_FAILED)
-		return -errno;
-	pins->mapped_config = map;
-	return 0;
+	pins->mapped_config = map_values(pins->config, sizeof(struct vxdp_config), prot);
+	if (pins->mapped_config && pins->writable)
+		pins->mapped_policies = map_values(pins->policies, POLICIES_BYTES, PROT_READ);
+	return pins->mapped_config && (pins->mapped_policies || !pins->writable) ? 0 : -errno;
 }
 
 /*
@@ -102,6 +111,9 @@ void vxdp_pins_close(struct vxdp_pins *pins)
 	if (pins->mapped_config)
 		munmap(pins->mapped_config, sizeof(struct vxdp_config));
 	pins->mapped_config = NULL;
+	if (pins->mapped_policies)
+		munmap((void *)pins->mapped_policies, POLICIES_BYTES);
+	pins->mapped_policies = NULL;
 #define CLOSE_PIN(name) close_fd(&pins->name);
 	VXDP_PINNED_MAPS(CLOSE_PIN)
 #undef CLOSE_PIN

@@ -23,6 +23,8 @@
 	M(fdb)                                                                                     \
 	M(learned)                                                                                 \
 	M(ports)                                                                                   \
+	M(policies)                                                                                \
+	M(port_macs)                                                                               \
 	M(port_by_ifindex)                                                                         \
 	M(queues)                                                                                  \
 	M(xsks)                                                                                    \
@@ -36,7 +38,9 @@ struct vxdp_pins {
 	VXDP_PINNED_MAPS(VXDP_PIN_FD)
 #undef VXDP_PIN_FD
 	struct vxdp_config *mapped_config; /* shared with the BPF programs; READ_ONCE() */
-	int refresh_prog;		   /* vxdp_fdb_refresh of bpf/vxdp.bpf.c; -1: not loaded */
+	/* The policies map, by port id; what is opened to look only has it not. */
+	const struct vxdp_policy *mapped_policies;
+	int refresh_prog; /* vxdp_fdb_refresh of bpf/vxdp.bpf.c; -1: not loaded */
 	bool writable;
 };
 
@@ -61,7 +65,7 @@ int vxdp_pins_path(char *path, size_t bytes, const char *nic, const char *map);
  */
 int vxdp_pins_open(const char *nic, bool writable, struct vxdp_pins *out, struct vx_error *error);
 
-/** vxdp_pins_map() - make pins->mapped_config of pins->config. Return: 0 or -errno. */
+/** vxdp_pins_map() - make the mapped_* of their descriptors. Return: 0 or -errno. */
 int vxdp_pins_map(struct vxdp_pins *pins);
 
 /** vxdp_pins_close() - close the descriptors; what is pinned stays */
@@ -146,8 +150,30 @@ int vxdp_port_flags(const struct vxdp_pins *pins, uint32_t id, uint16_t set, uin
 /** vxdp_tap_ports() - how many tap ports there are, their taps present or not */
 unsigned int vxdp_tap_ports(const struct vxdp_pins *pins);
 
-/** vxdp_port_clear() - free a port's id: its entry, its FDB entries, queues and counters */
+/** vxdp_port_clear() - free a port's id: entry, FDB entries, queues, counters and policy */
 int vxdp_port_clear(const struct vxdp_pins *pins, uint32_t id);
+
+/* What the user allows a port. It stays with the port's id, and so with its name. */
+
+/** vxdp_policy_get() - a port's policy. Return: 0 or -errno. */
+int vxdp_policy_get(const struct vxdp_pins *pins, uint32_t port, struct vxdp_policy *policy);
+
+/** vxdp_policy_set() - change it, for every lane at once. Return: 0 or -errno. */
+int vxdp_policy_set(const struct vxdp_pins *pins, uint32_t port, const struct vxdp_policy *policy);
+
+/** vxdp_port_mac_allowed() - is @mac among those the port may send from? */
+bool vxdp_port_mac_allowed(const struct vxdp_pins *pins, uint32_t port, const uint8_t mac[6]);
+
+/**
+ * vxdp_port_macs_get() - the addresses a port may send from
+ * @macs: room for @max of them
+ * Return: how many there are, which may be more than @max, or -errno.
+ */
+int vxdp_port_macs_get(const struct vxdp_pins *pins, uint32_t port, uint8_t (*macs)[6], int max);
+
+/** vxdp_port_macs_set() - replace them. Return: 0; -ENOSPC when the map is full; -errno. */
+int vxdp_port_macs_set(const struct vxdp_pins *pins, uint32_t port, const uint8_t (*macs)[6],
+		       int n);
 
 /**
  * vxdp_queue_owner_set() - give NIC receive queue @queue to a port, VXDP_PORT_NONE to none

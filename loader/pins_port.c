@@ -137,6 +137,7 @@ unsigned int vxdp_tap_ports(const struct vxdp_pins *pins)
 
 int vxdp_port_clear(const struct vxdp_pins *pins, uint32_t id)
 {
+	const struct vxdp_policy no_policy = {};
 	struct vxdp_port nothing = {};
 	struct vxdp_queue queue;
 	int err;
@@ -147,6 +148,8 @@ int vxdp_port_clear(const struct vxdp_pins *pins, uint32_t id)
 	}
 	err = vxdp_port_set(pins, id, &nothing);
 	vxdp_fdb_flush(pins, id, true);
+	vxdp_policy_set(pins, id, &no_policy);
+	vxdp_port_macs_set(pins, id, NULL, 0);
 	clear_stats(pins, id);
 	return err;
 }

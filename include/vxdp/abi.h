@@ -20,6 +20,7 @@
 #define VXDP_PORTS_MAX	    256u   /* entries of the ports map; ids 0..2 are taken, see below */
 #define VXDP_NIC_QUEUES_MAX 256u   /* NIC receive queues that can be given to a port */
 #define VXDP_FDB_MAX	    65536u /* addresses a switch remembers */
+#define VXDP_PORT_MACS_MAX  16384u /* entries of port_macs, of all ports together */
 
 /* Port ids. A port keeps its id for as long as it is attached. */
 #define VXDP_PORT_NONE	 0u /* never a port */
@@ -40,8 +41,6 @@ enum vxdp_port_kind {
 #define VXDP_PORT_DIRECT     0x0002u /* frames may go to its AF_XDP sockets (see struct vxdp_queue) */
 #define VXDP_PORT_TCP_KERNEL 0x0004u /* TCP for it takes the kernel lane: GRO in, TSO out */
 #define VXDP_PORT_CAPTURE    0x0008u /* `vxdp dump` is listening */
-#define VXDP_PORT_NO_LEARN   0x0010u /* source addresses are not learnt here */
-#define VXDP_PORT_NO_FLOOD   0x0020u /* unknown unicast is not sent here */
 
 /* ports map: array, index = port id. ifindex 0 = free entry. */
 struct vxdp_port {
@@ -54,10 +53,46 @@ struct vxdp_port {
 	char name[16];		  /* as `vxdp status` prints it */
 };
 
+/* How a port takes part in VLANs; the rules are in vlan.h. */
+enum vxdp_vlan_mode {
+	VXDP_VLAN_ALL = 0,    /* carries every VLAN as it is: tags come and go with the frames */
+	VXDP_VLAN_ACCESS = 1, /* in one VLAN, and does not see tags */
+	VXDP_VLAN_TRUNK = 2,  /* in the VLANs of a list, tagged, and in one more, untagged */
+};
+
+#define VXDP_VLAN_MASK 0x0fffu
+#define VXDP_VLAN_MAX  4094u
+#define VXDP_VLAN_NONE 0xffffu
+
+/* vxdp_policy.flags */
+#define VXDP_POLICY_NO_LEARN	0x0001u /* source addresses are not learnt here */
+#define VXDP_POLICY_NO_FLOOD	0x0002u /* unknown unicast is not sent here */
+#define VXDP_POLICY_ISOLATED	0x0004u /* does not talk to other isolated ports */
+#define VXDP_POLICY_SPOOF_CHECK 0x0008u /* sends from the addresses in port_macs only */
+
+/*
+ * policies map: array, index = port id, memory-mapped by the tool. What the user has set for the
+ * port; all zeros = no restrictions. Only the tool writes it, and raises the generation then.
+ */
+struct vxdp_policy {
+	__u16 vlan_mode; /* enum vxdp_vlan_mode */
+	__u16 pvid;	 /* ACCESS: its VLAN; TRUNK: VLAN of untagged frames, or VXDP_VLAN_NONE */
+	__u32 flags;	 /* VXDP_POLICY_* */
+	__u32 storm_pps; /* broadcast, multicast and unknown frames a second; 0 = no limit */
+	__u32 mac_limit; /* addresses it may teach; 0 = config.fdb_port_max */
+	__u64 vlans[64]; /* TRUNK: bit n % 64 of vlans[n / 64] = member of VLAN n, tagged */
+};
+
+/* port_macs map: hash. With VXDP_POLICY_SPOOF_CHECK, an address the port may send from. */
+struct vxdp_port_mac {
+	__u16 port; /* port id */
+	__u8 mac[6];
+};
+
 /* fdb map: hash. */
 struct vxdp_fdb_key {
 	__u8 mac[6];
-	__u16 vlan; /* VLAN id in host byte order, 0 = untagged */
+	__u16 vlan; /* VLAN the frame belongs to (vlan.h), host byte order; 0 = untagged */
 };
 
 #define VXDP_FDB_STATIC 0x0001u /* does not age and does not move */
@@ -66,7 +101,7 @@ struct vxdp_fdb_entry {
 	__u64 last_seen_ns; /* CLOCK_MONOTONIC; refreshed about once a second */
 	__u16 port;	    /* port id */
 	__u16 flags;	    /* VXDP_FDB_* */
-	__u32 pad;
+	__u32 moved_ms;	    /* when it was last seen to move; low bits of CLOCK_MONOTONIC */
 };
 
 /* queues map: array, index = NIC receive queue. Whose memory the queue's AF_XDP socket fills. */
@@ -118,6 +153,8 @@ struct vxdp_capture {
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct vxdp_port) == 32, "layout is shared with the BPF programs");
+_Static_assert(sizeof(struct vxdp_policy) == 528, "layout is shared with the BPF programs");
+_Static_assert(sizeof(struct vxdp_port_mac) == 8, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_fdb_key) == 8, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_fdb_entry) == 16, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_config) == 48, "layout is shared with the BPF programs");

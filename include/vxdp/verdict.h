@@ -27,6 +27,11 @@
 	V(DROP_NO_PORT, drop_no_port, 1, "destination port is gone")                               \
 	V(DROP_PORT_DOWN, drop_port_down, 1, "destination guest is not ready")                     \
 	V(DROP_REDIRECT, drop_redirect, 1, "the kernel refused the redirect")                      \
+	V(DROP_VLAN_IN, drop_vlan_in, 1, "its tag or VLAN is not allowed on the port")             \
+	V(DROP_VLAN_OUT, drop_vlan_out, 1, "destination port is not in its VLAN")                  \
+	V(DROP_ISOLATED, drop_isolated, 1, "destination port is isolated, as is its own")          \
+	V(DROP_SPOOFED, drop_spoofed, 1, "source address is not allowed on the port")              \
+	V(DROP_STORM, drop_storm, 1, "port floods more than its storm limit")                      \
 	/* dropped by the user-space lanes */                                                      \
 	V(DROP_TX_DISABLED, drop_tx_disabled, 1, "guest sent on a ring that is not enabled")       \
 	V(DROP_TX_SHORT, drop_tx_short, 1, "guest frame shorter than its headers")                 \

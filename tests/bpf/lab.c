@@ -106,6 +106,14 @@ void lab_port_reset(struct lab *lab, unsigned int i, uint16_t flags)
 		tap_bail("cannot set port %u", LAB_PORT(i));
 }
 
+void lab_policy(struct lab *lab, uint32_t id, const struct vxdp_policy *policy)
+{
+	const struct vxdp_policy none = {0};
+
+	if (vxdp_policy_set(lab->pins, id, policy ? policy : &none))
+		tap_bail("cannot set the policy of port %u", id);
+}
+
 void lab_open(struct lab *lab, enum vxdp_xdp_mode mode)
 {
 	struct vxdp_bpf_opts opts = {.nic = LAB_NIC, .mode = mode};
@@ -141,6 +149,8 @@ void lab_close(struct lab *lab)
 
 static void send_one(struct lab *lab, enum lab_end from, const struct packet *packet)
 {
+	struct sockaddr_ll to = {.sll_family = AF_PACKET,
+				 .sll_ifindex = (int)lab->end[from].ifindex};
 	uint8_t buffer[VNET_HDR_BYTES + PACKET_MAX] = {0};
 	ssize_t sent;
 
@@ -148,11 +158,61 @@ static void send_one(struct lab *lab, enum lab_end from, const struct packet *pa
 		memcpy(buffer + VNET_HDR_BYTES, packet->data, packet->bytes);
 		sent = write(lab->end[from].fd, buffer, VNET_HDR_BYTES + packet->bytes);
 	} else {
-		sent = send(lab->end[from].fd, packet->data, packet->bytes, 0);
+		memcpy(&to.sll_protocol, packet->data + 12, sizeof(to.sll_protocol));
+		sent = sendto(lab->end[from].fd, packet->data, packet->bytes, 0,
+			      (struct sockaddr *)&to, sizeof(to));
 	}
 	/* ENOBUFS: the program on the egress hook has dropped it. */
 	if (sent < 0 && errno != ENOBUFS)
 		tap_diag("sending %zu bytes: %s", packet->bytes, strerror(errno));
+}
+
+/* The tag a packet socket tells beside the data. */
+static uint32_t auxiliary_tag(struct msghdr *msg)
+{
+	const struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	const struct tpacket_auxdata *aux = c ? (const void *)CMSG_DATA(c) : NULL;
+
+	return aux && aux->tp_status & TP_STATUS_VLAN_VALID ? LAB_VLAN_TAGGED | aux->tp_vlan_tci
+							    : 0;
+}
+
+/*
+ * The next frame that waits at an end, and its VLAN tag. The host's stack removes the tag before
+ * our socket there sees the frame, and says of frames of VLANs it has not that they are not for it.
+ */
+static ssize_t receive(struct lab *lab, enum lab_end at, uint8_t *buffer, size_t bytes,
+		       uint32_t *vlan_tag)
+{
+	union {
+		struct cmsghdr align;
+		uint8_t space[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	} control;
+	struct sockaddr_ll from;
+	struct iovec iov = {buffer, bytes};
+	struct msghdr msg = {.msg_name = &from,
+			     .msg_namelen = sizeof(from),
+			     .msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
+			     .msg_controllen = sizeof(control)};
+	const uint8_t *type = buffer + VNET_HDR_BYTES + 12;
+	ssize_t got;
+
+	*vlan_tag = 0;
+	if (at < LAB_AT_WIRE) {
+		got = read(lab->end[at].fd, buffer, bytes);
+		if (got >= (ssize_t)VNET_HDR_BYTES + 18 && type[0] == 0x81 && !type[1])
+			*vlan_tag = LAB_VLAN_TAGGED | (uint32_t)(type[2] << 8 | type[3]);
+		return got;
+	}
+	got = recvmsg(lab->end[at].fd, &msg, 0);
+	if (got < 0)
+		return got;
+	*vlan_tag = auxiliary_tag(&msg);
+	if (at == LAB_AT_HOST && from.sll_pkttype == PACKET_OTHERHOST)
+		*vlan_tag = LAB_VLAN_TAGGED;
+	return got;
 }
 
 /* Count what is waiting at an end and carries the tag. Return: was there anything at all? */
@@ -161,12 +221,15 @@ static bool collect(struct lab *lab, enum lab_end at, uint32_t tag, unsigned int
 	uint8_t buffer[VNET_HDR_BYTES + PACKET_MAX];
 	size_t skip = at < LAB_AT_WIRE ? VNET_HDR_BYTES : 0;
 	bool any = false;
+	uint32_t vlan_tag;
 	ssize_t got;
 
-	while ((got = read(lab->end[at].fd, buffer, sizeof(buffer))) > 0) {
+	while ((got = receive(lab, at, buffer, sizeof(buffer), &vlan_tag)) > 0) {
 		any = true;
-		if ((size_t)got > skip && packet_tag(buffer + skip, got - skip) == tag)
-			(*n)++;
+		if ((size_t)got <= skip || packet_tag(buffer + skip, got - skip) != tag)
+			continue;
+		(*n)++;
+		lab->vlan_tag[at] = vlan_tag;
 	}
 	return any;
 }

@@ -35,7 +35,12 @@ struct lab {
 		unsigned int ifindex;
 	} end[LAB_ENDS];
 	uint32_t last_tag;
+	/* Of what arrived last: LAB_VLAN_TAGGED | TCI, or 0. At the host only if it is in a VLAN.
+	 */
+	uint32_t vlan_tag[LAB_ENDS];
 };
+
+#define LAB_VLAN_TAGGED 0x10000u
 
 /** lab_open() - build it, or bail out; @mode of XDP */
 void lab_open(struct lab *lab, enum vxdp_xdp_mode mode);
@@ -50,6 +55,9 @@ void lab_run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /** lab_port_reset() - port of tap @i, as it was after lab_open(), with more or other flags */
 void lab_port_reset(struct lab *lab, unsigned int i, uint16_t flags);
+
+/** lab_policy() - what port @id is allowed; NULL: everything */
+void lab_policy(struct lab *lab, uint32_t id, const struct vxdp_policy *policy);
 
 /** lab_send() - send @n frames like @spec from an end, then count what arrives where */
 void lab_send(struct lab *lab, enum lab_end from, const struct packet_spec *spec, unsigned int n,

@@ -167,6 +167,8 @@ static void set_up(struct lab *lab, enum setup setup)
 	const uint8_t macs[][6] = {GUEST0, GUEST1, GUEST2, STATION0, CONTAINER};
 	const uint32_t ports[] = {LAB_PORT(0), LAB_PORT(1), LAB_PORT(2), VXDP_PORT_UPLINK,
 				  VXDP_PORT_HOST};
+	const struct vxdp_policy no_learn = {.flags = VXDP_POLICY_NO_LEARN};
+	const struct vxdp_policy no_flood = {.flags = VXDP_POLICY_NO_FLOOD};
 	struct vxdp_port gone = {0};
 
 	vxdp_fdb_flush(lab->pins, VXDP_PORT_NONE, true);
@@ -176,10 +178,8 @@ static void set_up(struct lab *lab, enum setup setup)
 		lab_fdb_add(lab, macs[0], 0, LAB_PORT(1), VXDP_FDB_STATIC);
 	for (unsigned int i = 0; i < LAB_TAPS; i++)
 		lab_port_reset(lab, i, 0);
-	if (setup & SETUP_TAP0_NO_LEARN)
-		lab_port_reset(lab, 0, VXDP_PORT_NO_LEARN);
-	if (setup & SETUP_TAP1_NO_FLOOD)
-		lab_port_reset(lab, 1, VXDP_PORT_NO_FLOOD);
+	lab_policy(lab, LAB_PORT(0), setup & SETUP_TAP0_NO_LEARN ? &no_learn : NULL);
+	lab_policy(lab, LAB_PORT(1), setup & SETUP_TAP1_NO_FLOOD ? &no_flood : NULL);
 	if (setup & SETUP_TAP1_DOWN)
 		vxdp_port_flags(lab->pins, LAB_PORT(1), 0, VXDP_PORT_UP);
 	if (setup & SETUP_TAP1_GONE)

@@ -57,13 +57,23 @@
 struct test {
 	const char *text;
 	struct packet_spec spec;
-	int direct;	    /* wanted: to the guest's memory, else XDP_PASS */
-	uint16_t flags_off; /* flags the port is without */
-	bool any_tcp;	    /* the port takes TCP directly too */
-	bool not_owner;	    /* the queue belongs to another port */
-	bool no_socket;	    /* no AF_XDP socket in the map */
-	bool generic;	    /* XDP runs after GRO */
+	int direct;		   /* wanted: to the guest's memory, else XDP_PASS */
+	uint16_t flags_off;	   /* flags the port is without */
+	bool any_tcp;		   /* the port takes TCP directly too */
+	bool not_owner;		   /* the queue belongs to another port */
+	bool no_socket;		   /* no AF_XDP socket in the map */
+	bool generic;		   /* XDP runs after GRO */
+	struct vxdp_policy policy; /* of the guest */
 };
+
+#define ACCESS(vlan)                                                                               \
+	{                                                                                          \
+		.vlan_mode = VXDP_VLAN_ACCESS, .pvid = vlan                                        \
+	}
+#define TRUNK(native, vlan)                                                                        \
+	{                                                                                          \
+		.vlan_mode = VXDP_VLAN_TRUNK, .pvid = native, .vlans = { 1ULL << (vlan) }          \
+	}
 
 static const struct test tests[] = {
 	{"a frame for the guest", TO_GUEST(.l3 = PACKET_PLAIN), 1},
@@ -132,6 +142,14 @@ static const struct test tests[] = {
 	{"UDP in two VLANs", TO_GUEST(.vlan = {5, 8}, .l3 = PACKET_IPV4, .l4 = IPPROTO_UDP), 1},
 	{"TCP in two VLANs", TO_GUEST(.vlan = {5, 8}, .l3 = PACKET_IPV6, .l4 = IPPROTO_TCP), 0},
 	{"priority tag, which is no VLAN", TO_GUEST(.vlan = {0xe000}), 1},
+	{"access port: its tag has to go", TO_GUEST(.vlan = {5}), 0, .policy = ACCESS(5)},
+	{"access port: not its VLAN", TO_GUEST(.l3 = PACKET_PLAIN), 0, .policy = ACCESS(5)},
+	{"trunk: one of its VLANs", TO_GUEST(.vlan = {5}), 1, .policy = TRUNK(VXDP_VLAN_NONE, 5)},
+	{"trunk: another VLAN", TO_GUEST(.vlan = {5}), 0, .policy = TRUNK(VXDP_VLAN_NONE, 6)},
+	{"trunk: native VLAN", TO_GUEST(.vlan = {5}), 0, .policy = TRUNK(5, 6)},
+	{"trunk: untagged, native VLAN 0", TO_GUEST(.l3 = PACKET_PLAIN), 1, .policy = TRUNK(0, 5)},
+	{"isolated: the wire is not", TO_GUEST(.l3 = PACKET_PLAIN), 1,
+	 .policy = {.flags = VXDP_POLICY_ISOLATED | VXDP_POLICY_SPOOF_CHECK}},
 };
 
 static int xdp_fd(const struct lab *lab)
@@ -187,6 +205,7 @@ static void set_up(struct lab *lab, const struct test *t, const struct xsk *xsk)
 	lab_fdb_add(lab, other, 0, LAB_PORT(1), 0);
 	lab_port_reset(lab, 0, flags);
 	lab_port_reset(lab, 1, flags);
+	lab_policy(lab, LAB_PORT(0), &t->policy);
 	vxdp_port_flags(lab->pins, LAB_PORT(0), 0, t->flags_off);
 	lab->pins->mapped_config->generic_xdp = t->generic;
 	vxdp_queue_owner_set(lab->pins, 0, LAB_PORT(t->not_owner ? 1 : 0), HEADER_BYTES);

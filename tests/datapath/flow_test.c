@@ -19,7 +19,9 @@
 
 static const uint8_t guest[6] = {0x52, 0x54, 0, 0, 0, 1}, wire[6] = {2, 0, 0, 0, 0, 2};
 static struct vxdp_config config;
-static const struct vxdp_pins pins = {.mapped_config = &config};
+static struct vxdp_policy policies[VXDP_PORTS_MAX];
+static const struct vxdp_pins pins = {.mapped_config = &config, .mapped_policies = policies};
+static bool source_is_allowed;
 static uint16_t guest_is_at, wire_is_at, known_vlan;
 static unsigned int lookups, refreshes;
 
@@ -45,6 +47,13 @@ int vxdp_fdb_refresh(const struct vxdp_pins *p, const struct vxdp_fdb_key *key, 
 	return 0;
 }
 
+bool vxdp_port_mac_allowed(const struct vxdp_pins *p, uint32_t port, const uint8_t mac[6])
+{
+	assert_memory_equal(mac, guest, 6);
+	assert_int_equal(port, GUEST_PORT);
+	return source_is_allowed;
+}
+
 static struct flow_cache cache;
 static struct flow_tables tables;
 static uint64_t now_ns;
@@ -52,6 +61,8 @@ static uint64_t now_ns;
 static int setup(void **state)
 {
 	memset(&cache, 0, sizeof(cache));
+	memset(policies, 0, sizeof(policies));
+	source_is_allowed = true;
 	config.generation = 1;
 	guest_is_at = GUEST_PORT;
 	wire_is_at = VXDP_PORT_UPLINK;
@@ -195,6 +206,53 @@ static void vlans_are_networks_of_their_own(void **state)
 	assert_int_equal(lane(0x8100, tagged, sizeof(tagged)), FLOW_KERNEL);
 }
 
+static void frames_that_need_another_tag_go_to_the_programs(void **state)
+{
+	struct vxdp_policy *in = &policies[GUEST_PORT], *out = &policies[VXDP_PORT_UPLINK];
+	uint8_t priority[24] = {0x60, 0x00, 0x08, 0x00, 0x45, [4 + 9] = 17};
+
+	in->vlan_mode = VXDP_VLAN_ACCESS;
+	in->pvid = known_vlan = 5;
+	assert_int_equal(ipv4(17, 0), FLOW_KERNEL); /* the wire wants a tag */
+	*out = *in;
+	config.generation++;
+	assert_int_equal(ipv4(17, 0), FLOW_DIRECT);
+	assert_int_equal(lane(0x8100, priority, sizeof(priority)), FLOW_KERNEL);
+	out->pvid = 6;
+	config.generation++;
+	assert_int_equal(ipv4(17, 0), FLOW_KERNEL);
+}
+
+static void trunks_carry_their_vlans_as_they_are(void **state)
+{
+	struct vxdp_policy *in = &policies[GUEST_PORT];
+	uint8_t tagged[24] = {0x00, 0x45, 0x08, 0x00, 0x45, [4 + 9] = 17};
+
+	*in = (struct vxdp_policy){.vlan_mode = VXDP_VLAN_TRUNK, .pvid = VXDP_VLAN_NONE};
+	known_vlan = 0x45;
+	assert_int_equal(lane(0x8100, tagged, sizeof(tagged)), FLOW_KERNEL);
+	in->vlans[0x45 / 64] = 1ULL << 0x45 % 64;
+	config.generation++;
+	assert_int_equal(lane(0x8100, tagged, sizeof(tagged)), FLOW_DIRECT);
+	known_vlan = 0;
+	config.generation++;
+	assert_int_equal(ipv4(17, 0), FLOW_KERNEL);
+}
+
+static void forbidden_frames_go_to_the_programs(void **state)
+{
+	struct vxdp_policy *in = &policies[GUEST_PORT];
+
+	in->flags = VXDP_POLICY_SPOOF_CHECK;
+	assert_int_equal(ipv4(17, 0), FLOW_DIRECT);
+	source_is_allowed = false;
+	config.generation++;
+	assert_int_equal(ipv4(17, 0), FLOW_KERNEL);
+	in->flags = policies[VXDP_PORT_UPLINK].flags = VXDP_POLICY_ISOLATED;
+	config.generation++;
+	assert_int_equal(ipv4(17, 0), FLOW_KERNEL);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -209,6 +267,9 @@ int main(void)
 		TEST(the_cache_answers_until_something_changes),
 		TEST(a_live_flow_refreshes_its_source),
 		TEST(vlans_are_networks_of_their_own),
+		TEST(frames_that_need_another_tag_go_to_the_programs),
+		TEST(trunks_carry_their_vlans_as_they_are),
+		TEST(forbidden_frames_go_to_the_programs),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
