@@ -54,26 +54,32 @@ dpdk_version() { dpkg-query -W -f 'DPDK ${Version}' dpdk; }
 # ovs: Open vSwitch with DPDK, an afxdp port and a vhost-user port. The flows name the input port,
 # which is the fastest kind; a learning switch (action NORMAL) takes more.
 
-ovs_start() {
+# ovs_daemons [OPTION]...: a database and a switch with nothing in it, other_config as given
+ovs_daemons() {
 	export OVS_RUNDIR=$tmp/ovs OVS_LOGDIR=$tmp/ovs OVS_DBDIR=$tmp/ovs OVS_SYSCONFDIR=$tmp/ovs
-	local db=unix:$tmp/ovs/db.sock
-	socket=$tmp/ovs/vm0
+	ovs_db=unix:$tmp/ovs/db.sock
 	rm -rf "$tmp/ovs"
 	mkdir "$tmp/ovs"
 	ovsdb-tool create "$tmp/ovs/conf.db" /usr/share/openvswitch/vswitch.ovsschema || return 1
-	ovsdb-server "$tmp/ovs/conf.db" --remote="p$db" --no-chdir -vconsole:off \
+	ovsdb-server "$tmp/ovs/conf.db" --remote="p$ovs_db" --no-chdir -vconsole:off \
 		-vfile:off >"$tmp/ovs/db.log" 2>&1 &
 	ovs_pids=($!)
 	until_true 5 test -S "$tmp/ovs/db.sock" || return 1
-	ovs-vsctl --no-wait --db="$db" init
-	ovs-vsctl --no-wait --db="$db" set Open_vSwitch . other_config:dpdk-init=true \
-		other_config:dpdk-socket-mem=448 other_config:pmd-cpu-mask=0x1 \
-		other_config:dpdk-lcore-mask=0x2 other_config:userspace-tso-enable=false
-	nsenter --net="/run/netns/$ns_host" /usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk "$db" \
+	ovs-vsctl --no-wait --db="$ovs_db" init
+	ovs-vsctl --no-wait --db="$ovs_db" set Open_vSwitch . other_config:dpdk-init=true \
+		other_config:dpdk-socket-mem=448 other_config:dpdk-socket-limit=512 \
+		other_config:pmd-cpu-mask=0x1 \
+		other_config:dpdk-lcore-mask=0x2 "$@"
+	nsenter --net="/run/netns/$ns_host" /usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk "$ovs_db" \
 		--no-chdir --log-file="$tmp/ovs/vswitchd.log" -vconsole:off \
 		--unixctl="$tmp/ovs/ctl" >"$tmp/ovs/out.log" 2>&1 &
 	ovs_pids+=($!)
-	ovs-vsctl --timeout=20 --db="$db" \
+}
+
+ovs_start() {
+	socket=$tmp/ovs/vm0
+	ovs_daemons other_config:userspace-tso-enable=false || return 1
+	ovs-vsctl --timeout=20 --db="$ovs_db" \
 		-- add-br br0 -- set bridge br0 datapath_type=netdev fail-mode=secure \
 		-- add-port br0 v0 -- set interface v0 type=afxdp options:n_rxq=1 ofport_request=1 \
 		-- add-port br0 vm0 -- set interface vm0 type=dpdkvhostuser ofport_request=2 \
@@ -100,3 +106,23 @@ ovs_counts() {
 		END { printf "{\"frames\":%.0f,\"cycles\":%.0f}\n", frames, cycles }'
 }
 ovs_version() { dpkg-query -W -f 'Open vSwitch ${Version}' openvswitch-switch-dpdk; }
+
+# The thread of PID that uses most of a CPU just now.
+busiest_thread() {
+	local task
+	for task in /proc/"$1"/task/*; do
+		read -r ran _ <"$task/schedstat" && echo "${task##*/} $ran"
+	done >"$tmp/threads"
+	sleep 0.2
+	for task in /proc/"$1"/task/*; do
+		read -r ran _ <"$task/schedstat" && echo "${task##*/} $ran"
+	done | awk 'NR == FNR { before[$1] = $2; next } { print $2 - before[$1], $1 }' \
+		"$tmp/threads" - | sort -n | awk 'END { print $2 }'
+}
+
+# What was measured on, as text.
+machine() {
+	echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) CPUs" \
+		"($(lscpu | sed -n 's/^Hypervisor vendor: *//p' | sed 's/^/under /')), Linux $(uname -r);"
+	echo "$(vxdp_version), $(dpdk_version), $(ovs_version);"
+}

@@ -29,9 +29,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "offer.h"
+#include "rt.h"
 #include "include/vxdp/util.h"
 
 #define ON_US  100
@@ -62,48 +62,6 @@ struct sender {
 	bool done;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void sleep_until(uint64_t ns)
-{
-	const struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
-
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-		;
-}
-
-/* Real-time @priority, or 0 for the default. */
-static int set_priority(pid_t tid, int priority)
-{
-	const struct sched_param param = {.sched_priority = priority};
-
-	return sched_setscheduler(tid, priority ? SCHED_FIFO : SCHED_OTHER, &param) < 0 ? -errno
-											: 0;
-}
-
-/* How long thread @tid was ready and waited for a CPU; 0 if the kernel does not tell. */
-static uint64_t waited_ns(pid_t tid)
-{
-	char path[64];
-	uint64_t ns = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", tid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (fscanf(f, "%*u %" SCNu64, &ns) != 1)
-		ns = 0;
-	fclose(f);
-	return ns;
-}
-
 static uint64_t received(const char *iface)
 {
 	char line[512], name[64];
@@ -129,7 +87,7 @@ static void *send_all(void *arg)
 	struct sender *s = arg;
 
 	/* Below the conductor from the start, whose priority it has inherited. */
-	s->err = set_priority(0, SENDER_ON);
+	s->err = rt_set_priority(0, SENDER_ON);
 	store_release(&s->tid, gettid());
 	if (!s->err)
 		s->err = offer_run(s->offer);
@@ -139,19 +97,20 @@ static void *send_all(void *arg)
 
 static int begin(struct window *w)
 {
-	int err = set_priority(w->opt->guest_tid, GUEST) ?: set_priority(w->opt->switch_tid, GUEST);
+	int err = rt_set_priority(w->opt->guest_tid, GUEST)
+			  ?: rt_set_priority(w->opt->switch_tid, GUEST);
 
-	w->waited_ns = waited_ns(w->opt->switch_tid);
-	w->start_ns = now_ns();
+	w->waited_ns = rt_waited_ns(w->opt->switch_tid);
+	w->start_ns = rt_now_ns();
 	return err;
 }
 
 static void end(struct window *w)
 {
-	w->took_ns = now_ns() - w->start_ns;
-	w->waited_ns = waited_ns(w->opt->switch_tid) - w->waited_ns;
-	set_priority(w->opt->switch_tid, 0);
-	set_priority(w->opt->guest_tid, 0);
+	w->took_ns = rt_now_ns() - w->start_ns;
+	w->waited_ns = rt_waited_ns(w->opt->switch_tid) - w->waited_ns;
+	rt_set_priority(w->opt->switch_tid, 0);
+	rt_set_priority(w->opt->guest_tid, 0);
 }
 
 /* Turn the sender on and off until it has sent all. */
@@ -162,19 +121,19 @@ static int conduct(const struct sender *s, struct window *w)
 	int err = 0;
 
 	while (!state->runs && !load_acquire(&s->done))
-		sleep_until(now_ns() + ON_US * 1000u);
+		rt_sleep_until(rt_now_ns() + ON_US * 1000u);
 	if (load_acquire(&s->done))
 		return s->err;
-	err = set_priority(s->tid, 0) ?: begin(w);
-	next = now_ns();
+	err = rt_set_priority(s->tid, 0) ?: begin(w);
+	next = rt_now_ns();
 	state->left = w->opt->count;
 	while (!err && state->left) {
-		err = set_priority(s->tid, SENDER_ON);
-		next = MAX(next, now_ns()) + ON_US * 1000u;
-		sleep_until(next);
-		err = err ?: set_priority(s->tid, 0);
+		err = rt_set_priority(s->tid, SENDER_ON);
+		next = MAX(next, rt_now_ns()) + ON_US * 1000u;
+		rt_sleep_until(next);
+		err = err ?: rt_set_priority(s->tid, 0);
 		next += OFF_US * 1000u;
-		sleep_until(next);
+		rt_sleep_until(next);
 	}
 	end(w);
 	return err;
@@ -193,7 +152,7 @@ static int to_guest(struct options *opt, struct window *w)
 	if (err)
 		return err;
 	while (!load_acquire(&s.tid))
-		sleep_until(now_ns() + ON_US * 1000u);
+		rt_sleep_until(rt_now_ns() + ON_US * 1000u);
 	err = conduct(&s, w);
 	pthread_kill(thread, SIGUSR1);
 	pthread_join(thread, NULL);
@@ -209,7 +168,7 @@ static int from_guest(const struct options *opt, struct window *w)
 	if (!err && kill(opt->guest_tid, SIGCONT) < 0)
 		err = -errno;
 	if (!err)
-		sleep_until(now_ns() + opt->ms * 1000000ull);
+		rt_sleep_until(rt_now_ns() + opt->ms * 1000000ull);
 	kill(opt->guest_tid, SIGSTOP);
 	end(w);
 	return err;
@@ -220,15 +179,15 @@ static int measure(struct options *opt)
 	const bool offering = opt->count > 0;
 	struct window w = {.opt = opt};
 	uint64_t before = received(opt->iface), frames = opt->count;
-	int err = set_priority(0, CONDUCTOR);
+	int err = rt_set_priority(0, CONDUCTOR);
 
 	if (!err)
 		err = offering ? to_guest(opt, &w) : from_guest(opt, &w);
 	if (err)
 		return err;
-	set_priority(0, 0);
+	rt_set_priority(0, 0);
 	if (!offering) {
-		sleep_until(now_ns() + SETTLE_NS);
+		rt_sleep_until(rt_now_ns() + SETTLE_NS);
 		frames = received(opt->iface) - before;
 	}
 	printf("{\"seconds\":%.4f,\"frames\":%" PRIu64 ",\"waited\":%.4f}\n",
