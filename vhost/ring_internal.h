@@ -293,6 +293,9 @@ void ring_log_used(const struct vu_ring *r, uint64_t offset, uint64_t bytes);
 /* ring_recover.c */
 int ring_take_over(struct vu_ring *r, const struct vu_ring_config *config);
 
+/* ring_foreign.c */
+bool ring_packed_foreign(struct vu_ring *r, uint16_t *base_idx, bool *base_wrap);
+
 /* ring_split.c */
 int ring_split_start(struct vu_ring *r);
 int ring_split_rebuild(struct vu_ring *r, const struct ring_recovered *rec, struct ring_build *b);

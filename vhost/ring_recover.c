@@ -15,7 +15,8 @@
  *
  * Packed: the flags of the first descriptor of the last flush decide whether it was seen. If not,
  * the slots behind the first one, which were written before it, are made to look available again:
- * the driver would otherwise take them for used as soon as the first is.
+ * the driver would otherwise take them for used as soon as the first is. And others may have used
+ * buffers meanwhile (ring_foreign.c).
  */
 #include <errno.h>
 #include <string.h>
@@ -406,6 +407,9 @@ static void packed_take_over(struct vu_ring *r, const struct vu_ring_config *c)
 
 	if (ours) {
 		packed_roll_back(r, &copy);
+		ours = !ring_packed_foreign(r, &base_idx, &base_wrap);
+	}
+	if (ours) {
 		packed_settle(r, s);
 	} else {
 		vu_inflight_forget(c->inflight);
