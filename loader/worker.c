@@ -15,7 +15,8 @@
  * then. AF_XDP sockets are polled through their rings and only waited for in a sleep, where they
  * are level-triggered, since none may begin while a ring holds frames. They are in an epoll set of
  * their own around the other one, because asking for them costs a look at each socket's transmit
- * ring.
+ * ring. And while polling goes on for long they are not even in that: a socket that is in an epoll
+ * set has a waiter, whom the kernel calls for every frame that is sent (sock_def_write_space()).
  */
 #include "worker.h"
 
@@ -36,9 +37,11 @@
 
 #define PAIRS_MAX 1024
 #define EVENTS	  64
-#define SPIN_NS	  20000 /* keep polling this long after the last frame */
-#define LOOK_NS	  30000 /* while busy, ask epoll this often */
-#define RETRY_MS  1	/* look again while something has to be waited for without an event */
+#define SPIN_NS	  20000	  /* keep polling this long after the last frame */
+#define LOOK_NS	  30000	  /* while busy, ask epoll this often */
+#define RETRY_MS  1	  /* look again while something has to be waited for without an event */
+#define AWAKE_NS  1000000 /* after so long without a sleep, sockets need no waiter */
+#define XSKS_MAX  1024
 
 struct worker_request {
 	void (*fn)(void *arg);
@@ -61,6 +64,9 @@ struct worker {
 
 	unsigned int n_pairs;
 	struct pair *pair[PAIRS_MAX];
+	unsigned int n_xsks;
+	int xsk[XSKS_MAX]; /* AF_XDP sockets to sleep on */
+	bool xsks_in_set;  /* they are in sleep_fd */
 	struct worker_stats stats;
 };
 
@@ -84,20 +90,68 @@ static uint64_t watch_tag(struct pair *p, enum worker_source source)
 	return (uintptr_t)p | source;
 }
 
+static int xsk_watch(struct worker *w, int fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	return epoll_ctl(w->sleep_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+/* A socket that holds frames already ends the next sleep at once. */
+static void xsks_watch(struct worker *w)
+{
+	if (w->xsks_in_set)
+		return;
+	w->xsks_in_set = true;
+	for (unsigned int i = 0; i < w->n_xsks; i++)
+		xsk_watch(w, w->xsk[i]);
+}
+
+static void xsks_unwatch(struct worker *w)
+{
+	w->xsks_in_set = false;
+	for (unsigned int i = 0; i < w->n_xsks; i++)
+		epoll_ctl(w->sleep_fd, EPOLL_CTL_DEL, w->xsk[i], NULL);
+}
+
+/* In the set from the start: what cannot be watched is found out here. */
+static int xsk_add(struct worker *w, int fd)
+{
+	int err;
+
+	if (w->n_xsks == XSKS_MAX)
+		return -ENOSPC;
+	xsks_watch(w);
+	err = xsk_watch(w, fd);
+	if (!err)
+		w->xsk[w->n_xsks++] = fd;
+	return err;
+}
+
+static void xsk_remove(struct worker *w, int fd)
+{
+	if (w->xsks_in_set)
+		epoll_ctl(w->sleep_fd, EPOLL_CTL_DEL, fd, NULL);
+	for (unsigned int i = 0; i < w->n_xsks; i++)
+		if (w->xsk[i] == fd)
+			w->xsk[i--] = w->xsk[--w->n_xsks];
+}
+
 int worker_watch(struct worker *w, struct pair *p, enum worker_source source, int fd)
 {
-	struct epoll_event ev = {
-		.events = source == SOURCE_XSK ? EPOLLIN : EPOLLIN | EPOLLET,
-		.data.u64 = watch_tag(p, source),
-	};
-	int set = source == SOURCE_XSK ? w->sleep_fd : w->epoll_fd;
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.u64 = watch_tag(p, source)};
 
-	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+	if (source == SOURCE_XSK)
+		return xsk_add(w, fd);
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
 void worker_unwatch(struct worker *w, enum worker_source source, int fd)
 {
-	epoll_ctl(source == SOURCE_XSK ? w->sleep_fd : w->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	if (source == SOURCE_XSK)
+		xsk_remove(w, fd);
+	else
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
 int worker_pair_add(struct worker *w, struct pair *p)
@@ -168,6 +222,7 @@ static void worker_sleep(struct worker *w)
 
 	if (!arm_all(w))
 		return;
+	xsks_watch(w);
 	for (unsigned int i = 0; i < w->n_pairs; i++)
 		soon |= pair_needs_clock(w->pair[i]);
 	__atomic_store_n(&w->sleeping, true, __ATOMIC_RELAXED);
@@ -198,7 +253,7 @@ static unsigned int pass(struct worker *w, uint64_t now)
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
-	uint64_t now = now_ns(), last_frame = now, last_look = now;
+	uint64_t now = now_ns(), last_frame = now, last_look = now, last_sleep = now;
 	uint64_t t0 = cycles_now();
 
 	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
@@ -224,10 +279,13 @@ static void *worker_main(void *arg)
 			now = now_ns();
 			last_look = now;
 			last_frame = now;
+			last_sleep = now;
 			t0 = cycles_now();
 		} else if (!frames || now - last_look >= LOOK_NS) {
 			look(w);
 			last_look = now;
+			if (w->xsks_in_set && now - last_sleep >= AWAKE_NS)
+				xsks_unwatch(w);
 		}
 	}
 	return NULL;
