@@ -43,6 +43,13 @@ struct {
 } policies SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VXDP_PORTS_MAX);
+	__type(key, __u32);
+	__type(value, struct vxdp_meter);
+} meters SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, VXDP_PORT_MACS_MAX);
 	__type(key, struct vxdp_port_mac);

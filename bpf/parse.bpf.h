@@ -46,6 +46,7 @@ struct vlan_tag {
 struct vxdp_frame {
 	struct vxdp_fdb_key src;
 	struct vxdp_fdb_key dst;
+	__u64 now;     /* when it came, by the coarse clock */
 	__u32 bytes;   /* on the wire, all segments of a GSO frame together */
 	__u32 packets; /* on the wire */
 	__u16 in_port;
@@ -92,6 +93,7 @@ static __always_inline bool mac_is_link_local(const __u8 *mac)
 /* The VLAN is not known before the port's policy is. */
 static __always_inline void frame_set_keys(struct vxdp_frame *frame, const struct ethhdr *eth)
 {
+	frame->now = bpf_ktime_get_coarse_ns();
 	__builtin_memcpy(frame->src.mac, eth->h_source, sizeof(frame->src.mac));
 	__builtin_memcpy(frame->dst.mac, eth->h_dest, sizeof(frame->dst.mac));
 }

@@ -11,6 +11,7 @@
 #include <vxdp/vlan.h>
 
 #include "maps.bpf.h"
+#include "meter.bpf.h"
 #include "parse.bpf.h"
 
 static __always_inline struct vxdp_policy *policy_get(__u32 port)
@@ -55,6 +56,27 @@ static __always_inline bool source_allowed(const struct vxdp_frame *frame,
 		return true;
 	__builtin_memcpy(key.mac, frame->src.mac, sizeof(key.mac));
 	return bpf_map_lookup_elem(&port_macs, &key);
+}
+
+#define SECOND_NS      1000000000ULL
+#define STORM_BURST_NS (SECOND_NS / 10)
+
+/*
+ * May the port flood one more frame? It may use up a tenth of a second's worth at once, at least
+ * one frame; the packets of a GSO frame go together.
+ */
+static __always_inline bool storm_allows(const struct vxdp_frame *frame,
+					 const struct vxdp_policy *in)
+{
+	__u32 port = frame->in_port;
+	struct vxdp_meter *meter;
+	__u64 cost;
+
+	if (!in->storm_pps)
+		return true;
+	meter = bpf_map_lookup_elem(&meters, &port);
+	cost = SECOND_NS / in->storm_pps * frame->packets;
+	return !meter || meter_take(&meter->storm_ns, bpf_ktime_get_ns(), cost, STORM_BURST_NS);
 }
 
 static __always_inline __u32 tag_wanted(const struct vxdp_frame *frame, __u32 action)

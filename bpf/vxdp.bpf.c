@@ -68,8 +68,7 @@ static __always_inline bool admit(struct vxdp_config *cfg, struct vxdp_frame *fr
 		*verdict = VXDP_DROP_SPOOFED;
 		return false;
 	}
-	if (!(in->flags & VXDP_POLICY_NO_LEARN))
-		fdb_learn(cfg, &frame->src, frame->in_port);
+	fdb_learn(cfg, in, &frame->src, frame->in_port, frame->now);
 	return true;
 }
 
@@ -109,17 +108,17 @@ static __always_inline __u32 decide_for_port(struct vxdp_frame *frame, const str
 static __always_inline __u32 decide(struct vxdp_config *cfg, struct vxdp_frame *frame,
 				    const struct vxdp_policy *in)
 {
-	__u32 id, verdict;
+	__u32 id = VXDP_PORT_NONE, verdict;
 
 	if (!admit(cfg, frame, in, &verdict))
 		return verdict;
 	if (mac_is_link_local(frame->dst.mac))
 		id = frame->in_port == VXDP_PORT_HOST ? VXDP_PORT_UPLINK : VXDP_PORT_HOST;
-	else if (mac_is_group(frame->dst.mac))
-		return VXDP_FLOODED;
-	else
-		id = fdb_port(cfg, &frame->dst);
-	return id == VXDP_PORT_NONE ? VXDP_FLOODED : decide_for_port(frame, in, id);
+	else if (!mac_is_group(frame->dst.mac))
+		id = fdb_port(cfg, &frame->dst, frame->now);
+	if (id != VXDP_PORT_NONE)
+		return decide_for_port(frame, in, id);
+	return storm_allows(frame, in) ? VXDP_FLOODED : VXDP_DROP_STORM;
 }
 
 /* Change the tag of a frame that goes to one port as that port wants it. */
@@ -356,12 +355,12 @@ static __always_inline int add_virtio_header(struct xdp_md *xdp, __u32 bytes)
 }
 
 /* Does policy let the frame go straight from the wire into the guest's memory, as it is? */
-static __always_inline bool direct_allowed(struct vxdp_frame *frame, __u32 owner)
+static __always_inline bool direct_allowed(struct vxdp_frame *frame, const struct vxdp_policy *in,
+					   __u32 owner)
 {
-	struct vxdp_policy *in = policy_get(VXDP_PORT_UPLINK), *out = policy_get(owner);
+	struct vxdp_policy *out = policy_get(owner);
 
-	return in && out && !(in->flags & (VXDP_POLICY_SPOOF_CHECK | VXDP_POLICY_NO_LEARN)) &&
-	       vlan_enter(frame, in) &&
+	return in && out && !(in->flags & VXDP_POLICY_SPOOF_CHECK) && vlan_enter(frame, in) &&
 	       vxdp_policy_plain(in, out, frame->tag & TAG_PRESENT, frame->tag & VXDP_VLAN_MASK);
 }
 
@@ -378,14 +377,15 @@ static __always_inline struct vxdp_queue *redirect_to_guest(struct xdp_md *xdp)
 	struct vxdp_config *cfg = config_get();
 	__u32 index = xdp->rx_queue_index;
 	struct vxdp_queue *queue = bpf_map_lookup_elem(&queues, &index);
+	struct vxdp_policy *policy = policy_get(VXDP_PORT_UPLINK);
 	struct vxdp_port *port = direct_port(queue);
 	__be16 proto;
 	void *l3;
 
 	if (!port || !cfg || !parse_xdp(xdp, &frame, &proto, &l3))
 		return NULL;
-	if (mac_is_group(frame.dst.mac) || !direct_allowed(&frame, queue->owner) ||
-	    fdb_port(cfg, &frame.dst) != queue->owner)
+	if (mac_is_group(frame.dst.mac) || !direct_allowed(&frame, policy, queue->owner) ||
+	    fdb_port(cfg, &frame.dst, frame.now) != queue->owner)
 		return NULL;
 	frame.bytes = bpf_xdp_get_buff_len(xdp);
 	if (frame.bytes > port->direct_frame_bytes)
@@ -396,7 +396,7 @@ static __always_inline struct vxdp_queue *redirect_to_guest(struct xdp_md *xdp)
 	if (bpf_redirect_map(&xsks, index, XDP_PASS) != XDP_REDIRECT)
 		return NULL;
 	frame.out_port = queue->owner;
-	fdb_learn(cfg, &frame.src, VXDP_PORT_UPLINK);
+	fdb_learn(cfg, policy, &frame.src, VXDP_PORT_UPLINK, frame.now);
 	finish_xdp(xdp, &frame, VXDP_TO_DIRECT);
 	return queue;
 }

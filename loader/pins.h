@@ -25,6 +25,7 @@
 	M(ports)                                                                                   \
 	M(policies)                                                                                \
 	M(port_macs)                                                                               \
+	M(meters)                                                                                  \
 	M(port_by_ifindex)                                                                         \
 	M(queues)                                                                                  \
 	M(xsks)                                                                                    \

@@ -20,6 +20,7 @@
 #define VXDP_PORTS_MAX	    256u   /* entries of the ports map; ids 0..2 are taken, see below */
 #define VXDP_NIC_QUEUES_MAX 256u   /* NIC receive queues that can be given to a port */
 #define VXDP_FDB_MAX	    65536u /* addresses a switch remembers */
+#define VXDP_FDB_WIRE_MAX   49152u /* of these, what the wire or the host may teach by default */
 #define VXDP_PORT_MACS_MAX  16384u /* entries of port_macs, of all ports together */
 
 /* Port ids. A port keeps its id for as long as it is attached. */
@@ -83,6 +84,14 @@ struct vxdp_policy {
 	__u64 vlans[64]; /* TRUNK: bit n % 64 of vlans[n / 64] = member of VLAN n, tagged */
 };
 
+/* meters map: array, index = port id. CLOCK_MONOTONIC until when what was let through is paid for.
+ */
+struct vxdp_meter {
+	__u64 storm_ns; /* flooding, held against storm_pps */
+	__u64 raise_ns; /* raising the generation by learning; of VXDP_PORT_NONE: removing aged
+			   entries */
+};
+
 /* port_macs map: hash. With VXDP_POLICY_SPOOF_CHECK, an address the port may send from. */
 struct vxdp_port_mac {
 	__u16 port; /* port id */
@@ -101,7 +110,7 @@ struct vxdp_fdb_entry {
 	__u64 last_seen_ns; /* CLOCK_MONOTONIC; refreshed about once a second */
 	__u16 port;	    /* port id */
 	__u16 flags;	    /* VXDP_FDB_* */
-	__u32 moved_ms;	    /* when it was last seen to move; low bits of CLOCK_MONOTONIC */
+	__u32 moved_ms;	    /* when it moved, 0 = never; low bits of CLOCK_MONOTONIC */
 };
 
 /* queues map: array, index = NIC receive queue. Whose memory the queue's AF_XDP socket fills. */
