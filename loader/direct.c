@@ -33,11 +33,8 @@
 
 #include "deliver.h"
 #include "port.h"
+#include "zerocopy.h"
 
-#define ZEROCOPY_CHUNK_BYTES 2048
-/* With it a zero-copy NIC writes at most 1536 bytes into a 2 KiB chunk: no further than the
- * receive buffer of a Linux guest (xsk_pool_get_rx_frame_size()). */
-#define ZEROCOPY_HEADROOM 256
 #define BUSY_TRIES_MAX	  100
 #define QUEUE_FREE_MS	  1000
 #define TX_DRAIN_TRIES	  10
@@ -54,14 +51,18 @@ static void reason(struct port *port, const char *text)
 
 /* ---- Opening ---- */
 
-static struct xsk_umem umem_of(const struct vu_mem *mem, bool zerocopy)
+/* -EMSGSIZE if the frames are too long for zero copy. */
+static int umem_of(const struct port *port, const struct vu_mem *mem, bool zerocopy,
+		   struct xsk_umem *umem)
 {
-	return (struct xsk_umem){
+	*umem = (struct xsk_umem){
 		.base = mem->base,
 		.bytes = mem->bytes,
-		.chunk_bytes = zerocopy ? ZEROCOPY_CHUNK_BYTES : COPY_CHUNK_BYTES,
-		.headroom_bytes = zerocopy ? ZEROCOPY_HEADROOM : 0,
+		.chunk_bytes = COPY_CHUNK_BYTES,
 	};
+	return zerocopy ? zerocopy_chunks(nic_info(port->sw->nic), port->mtu + ETHERNET_OVERHEAD,
+					  umem)
+			: 0;
 }
 
 /* Each NIC queue has chunks of its own in the private area, behind one page that stays empty
@@ -98,12 +99,13 @@ static int socket_bind(struct port *port, unsigned int queue, struct direct_sock
 	zerocopy =
 		share ? share->zerocopy
 		      : port->sw->dedicated && port->sw->want_zerocopy && nic->zerocopy != VXDP_NO;
-	s->umem = umem_of(info.mem, zerocopy);
 	s->bare = !vxdp_bpf_writes_headers(port->sw->bpf);
-	err = xsk_open(nic->ifindex, queue, zerocopy ? XSK_BIND_ZEROCOPY : XSK_BIND_COPY, &s->umem,
-		       share, &s->xsk);
+	err = umem_of(port, info.mem, zerocopy, &s->umem);
+	if (!err)
+		err = xsk_open(nic->ifindex, queue, zerocopy ? XSK_BIND_ZEROCOPY : XSK_BIND_COPY,
+			       &s->umem, share, &s->xsk);
 	if (err && zerocopy && !share && err != -EBUSY && !port->sw->need_zerocopy) {
-		s->umem = umem_of(info.mem, false);
+		umem_of(port, info.mem, false, &s->umem);
 		err = xsk_open(nic->ifindex, queue, XSK_BIND_COPY, &s->umem, NULL, &s->xsk);
 	}
 	return err;

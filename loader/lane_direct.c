@@ -105,10 +105,11 @@ static inline uint64_t rx_lead(const struct pair *p, const struct direct_socket 
 static uint64_t rx_address(const struct pair *p, const struct direct_socket *s,
 			   const struct vu_chain *c)
 {
+	uint32_t room = MAX(p->frame_bytes_max, s->umem.room_bytes);
 	uint8_t *va = c->iov[0].iov_base;
 	uint64_t addr;
 
-	if (c->n_iov != 1 || c->bytes < p->hdr_bytes + p->frame_bytes_max)
+	if (c->n_iov != 1 || c->bytes < p->hdr_bytes + room)
 		return 0;
 	addr = (uint64_t)(va - (uint8_t *)s->umem.base) - rx_lead(p, s);
 	if (addr + s->umem.chunk_bytes > s->umem.bytes)

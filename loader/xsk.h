@@ -51,6 +51,7 @@ struct xsk_umem {
 	size_t bytes;
 	uint32_t chunk_bytes;
 	uint32_t headroom_bytes;
+	uint32_t room_bytes; /* what a buffer must have behind the header, whatever the MTU */
 };
 
 enum xsk_bind_mode { XSK_BIND_COPY, XSK_BIND_ZEROCOPY };
