@@ -23,3 +23,10 @@ $(foreach t,$(notdir $(CLI_TESTS)),$(eval $(B)/tests/cli/$(t): $(CLI_$(t):%=$(B)
 
 $(CLI_TESTS): $(B)/%: $(B)/%.o
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lcmocka -lpthread
+
+# A guest with an address, for the scripts.
+CLI_STATION := $(B)/tests/cli/station
+TESTS       += $(CLI_STATION)
+
+$(CLI_STATION): $(B)/tests/cli/station.o $(B)/tests/libfrontend.a
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
