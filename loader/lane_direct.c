@@ -102,27 +102,53 @@ static inline uint64_t rx_lead(const struct pair *p, const struct direct_socket 
  * The UMEM address of a receive buffer, or 0 if the kernel cannot write to it: header and longest
  * frame have to fit into one part, and the whole chunk lies in the UMEM (xp_check_unaligned()).
  */
-static uint64_t rx_address(const struct pair *p, const struct direct_socket *s,
-			   const struct vu_chain *c)
+static inline uint64_t rx_address(const struct pair *p, const struct direct_socket *s,
+				  const struct vu_chain *c, uint64_t lead)
 {
 	uint32_t room = MAX(p->frame_bytes_max, s->umem.room_bytes);
 	uint8_t *va = c->iov[0].iov_base;
 	uint64_t addr;
 
-	if (c->n_iov != 1 || c->bytes < p->hdr_bytes + room)
+	if (unlikely(c->n_iov != 1 || c->bytes < p->hdr_bytes + room))
 		return 0;
-	addr = (uint64_t)(va - (uint8_t *)s->umem.base) - rx_lead(p, s);
-	if (addr + s->umem.chunk_bytes > s->umem.bytes)
+	addr = (uint64_t)(va - (uint8_t *)s->umem.base) - lead;
+	if (unlikely(addr + s->umem.chunk_bytes > s->umem.bytes))
 		return 0;
-	if (!dma_contiguous(p, s, (uint8_t *)s->umem.base + addr, s->umem.chunk_bytes))
+	if (s->xsk.zerocopy &&
+	    !dma_contiguous(p, s, (uint8_t *)s->umem.base + addr, s->umem.chunk_bytes))
 		return 0;
 	return addr;
 }
 
-static void fill_put(struct direct_socket *s, uint32_t i, struct posted entry)
+/*
+ * Give the kernel the oldest buffers of the window, up to @max of them and to the first that is
+ * none for it. The fill ring is written last and at once: its lines come from the core that the
+ * NIC's queue runs on, and stores behind one that waits for a line wait too.
+ */
+static uint32_t fill_run(struct pair *p, struct direct_socket *s, uint32_t max)
 {
-	*xsk_ring_addr(&s->xsk.fill, i) = entry.addr;
-	posted_add(&s->rx, entry);
+	const struct vu_chain *chain = window_first(&p->window);
+	const uint64_t lead = rx_lead(p, s);
+	uint64_t addr[FILL_BATCH];
+	uint32_t n = 0;
+
+	for (; n < max; n++) {
+		addr[n] = rx_address(p, s, &chain[n], lead);
+		if (unlikely(!addr[n]))
+			break;
+		*posted_at(&s->rx, s->rx.tail + n) = (struct posted){
+			.addr = addr[n],
+			.head = chain[n].head,
+			.kind = POSTED_GUEST,
+			.seq = (uint16_t)(p->window.taken + n),
+		};
+	}
+	for (uint32_t i = 0; i < n; i++)
+		*xsk_ring_addr(&s->xsk.fill, i) = addr[i];
+	s->rx.tail += n;
+	s->guest_posted += n;
+	window_take(&p->window, n);
+	return n;
 }
 
 void direct_fill(struct pair *p, struct direct_socket *s)
@@ -138,26 +164,16 @@ void direct_fill(struct pair *p, struct direct_socket *s)
 	chains = window_fill(&p->window, p->rx, MIN(room, share - s->guest_posted));
 	if (chains <= 0)
 		p->rx_starved = true;
-	while (chains > 0 && n < room && s->guest_posted < share) {
-		struct vu_chain *c = window_first(&p->window);
-		uint64_t addr = rx_address(p, s, c);
-
-		if (!addr)
-			break;
-		fill_put(s, n++,
-			 (struct posted){.addr = addr,
-					 .head = c->head,
-					 .kind = POSTED_GUEST,
-					 .seq = p->window.taken});
-		window_take(&p->window, 1);
-		s->guest_posted++;
-		chains--;
-	}
+	else
+		n = fill_run(p, s, MIN((uint32_t)chains, MIN(room, share - s->guest_posted)));
+	chains -= (int)n;
 	/* The next buffer is none for the kernel: receive into chunks of our own meanwhile. */
-	while (chains > 0 && n < room && s->n_rx_bounce && s->guest_posted < share)
-		fill_put(s, n++,
-			 (struct posted){.addr = s->rx_bounce[--s->n_rx_bounce],
-					 .kind = POSTED_BOUNCE});
+	for (; chains > 0 && n < room && s->n_rx_bounce && s->guest_posted < share; n++) {
+		uint64_t addr = s->rx_bounce[--s->n_rx_bounce];
+
+		posted_add(&s->rx, (struct posted){.addr = addr, .kind = POSTED_BOUNCE});
+		*xsk_ring_addr(&s->xsk.fill, n) = addr;
+	}
 	if (!n)
 		return;
 	xsk_ring_produced(&s->xsk.fill, n);
@@ -197,36 +213,84 @@ static uint32_t rx_place(const struct pair *p, const struct direct_socket *s, ui
 	return lacks + bytes;
 }
 
+/*
+ * What this pass and the fill after it will touch and another core wrote last: load all of it now,
+ * at the same time. One line at a time costs the way between the cores each time, which is more
+ * than everything else that is done for a frame.
+ */
+static void rx_prefetch(const struct pair *p, struct direct_socket *s, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i += CACHE_LINE_BYTES / sizeof(struct xdp_desc))
+		__builtin_prefetch(xsk_ring_desc(&s->xsk.rx, i));
+	vu_ring_prefetch(p->rx, n);
+	for (uint32_t i = 0; i < n; i += CACHE_LINE_BYTES / sizeof(uint64_t))
+		__builtin_prefetch(xsk_ring_addr(&s->xsk.fill, i), 1);
+}
+
+/*
+ * Frames that came back in the order their buffers were given, into guest buffers, and lie where
+ * they were asked to: nearly all.
+ *
+ * Return: how many, of @n.
+ */
+static uint32_t rx_run(struct pair *p, struct direct_socket *s, uint32_t n, uint64_t *bytes)
+{
+	const uint64_t offset = rx_lead(p, s) << XSK_UNALIGNED_BUF_OFFSET_SHIFT;
+	uint64_t all_bytes = 0;
+	uint32_t done;
+
+	n = MIN(n, posted_count(&s->rx));
+	for (done = 0; done < n; done++) {
+		const struct xdp_desc desc = *xsk_ring_desc(&s->xsk.rx, done);
+		const struct posted *e = posted_at(&s->rx, s->rx.head + done);
+
+		if (unlikely(desc.addr != (e->addr | offset) || e->kind != POSTED_GUEST))
+			break;
+		vu_ring_push(p->rx, e->head, desc.len);
+		all_bytes += desc.len;
+	}
+	s->rx.head += done;
+	s->guest_posted -= done;
+	*bytes = all_bytes - (uint64_t)done * p->hdr_bytes;
+	return done;
+}
+
+/* Any frame. Return: 1 if it is in a guest buffer, 0 if it was copied or is none of ours. */
+static uint32_t rx_any(struct pair *p, struct direct_socket *s, struct xdp_desc desc,
+		       uint64_t *bytes)
+{
+	const uint64_t addr = desc.addr & XSK_ADDR_MASK, lead = rx_lead(p, s);
+	uint8_t *chunk = (uint8_t *)s->umem.base + addr;
+	uint8_t *at = chunk + XSK_OFFSET(desc.addr);
+	struct posted e = posted_take(&s->rx, addr);
+
+	if (e.kind == POSTED_BOUNCE)
+		rx_bounced(p, s, e.addr, at, desc.len);
+	if (e.kind != POSTED_GUEST)
+		return 0;
+	if (s->bare || at != chunk + lead)
+		desc.len = rx_place(p, s, chunk + lead, at, desc.len);
+	vu_mem_dirty(vu_ring_info(p->rx)->mem, chunk + lead, desc.len);
+	vu_ring_push(p->rx, e.head, desc.len);
+	s->guest_posted--;
+	*bytes += desc.len - p->hdr_bytes;
+	return 1;
+}
+
 unsigned int direct_rx(struct pair *p, struct direct_socket *s, unsigned int budget)
 {
 	uint32_t n = MIN(xsk_ring_ready(&s->xsk.rx), budget);
-	struct vu_mem *mem = vu_ring_info(p->rx)->mem;
-	uint64_t packets = 0, bytes = 0, lead = rx_lead(p, s);
-	/* Of a frame that is complete; no offset is as large as the other. */
-	uint64_t in_place = s->bare ? UINT64_MAX : lead;
+	uint64_t packets = 0, bytes = 0;
+	uint32_t i = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
-		struct xdp_desc desc = *xsk_ring_desc(&s->xsk.rx, i);
-		uint64_t addr = desc.addr & XSK_ADDR_MASK;
-		uint8_t *chunk = (uint8_t *)s->umem.base + addr;
-		uint8_t *at = chunk + XSK_OFFSET(desc.addr);
-		struct posted e = posted_take(&s->rx, addr);
-
-		if (unlikely(e.kind != POSTED_GUEST)) {
-			if (e.kind == POSTED_BOUNCE)
-				rx_bounced(p, s, e.addr, at, desc.len);
-			continue;
-		}
-		if (unlikely(XSK_OFFSET(desc.addr) != in_place))
-			desc.len = rx_place(p, s, chunk + lead, at, desc.len);
-		vu_mem_dirty(mem, chunk + lead, desc.len);
-		vu_ring_push(p->rx, e.head, desc.len);
-		s->guest_posted--;
-		packets++;
-		bytes += desc.len - p->hdr_bytes;
-	}
-	if (n)
-		xsk_ring_consumed(&s->xsk.rx, n);
+	if (!n)
+		return 0;
+	rx_prefetch(p, s, n);
+	if (likely(!vu_ring_info(p->rx)->mem->dirty && !s->bare))
+		packets = i = rx_run(p, s, n, &bytes);
+	for (; i < n; i++)
+		packets += rx_any(p, s, *xsk_ring_desc(&s->xsk.rx, i), &bytes);
+	xsk_ring_consumed(&s->xsk.rx, n);
 	count(&p->stats.rx_direct, packets, bytes);
 	return n;
 }

@@ -254,13 +254,13 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t now = now_ns(), last_frame = now, last_look = now, last_sleep = now;
-	uint64_t t0 = cycles_now();
 
 	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
 		unsigned int frames;
-		uint64_t t1;
+		uint64_t t0, t1;
 
 		answer_request(w);
+		t0 = cycles_now();
 		frames = pass(w, now);
 		t1 = cycles_now();
 		stat_add(&w->stats.passes, 1);
@@ -269,7 +269,6 @@ static void *worker_main(void *arg)
 			stat_add(&w->stats.busy_cycles, t1 - t0);
 			stat_add(&w->stats.frames, frames);
 		}
-		t0 = t1;
 
 		now = now_ns();
 		if (frames)
@@ -280,7 +279,6 @@ static void *worker_main(void *arg)
 			last_look = now;
 			last_frame = now;
 			last_sleep = now;
-			t0 = cycles_now();
 		} else if (!frames || now - last_look >= LOOK_NS) {
 			look(w);
 			last_look = now;

@@ -407,6 +407,14 @@ void vu_ring_push(struct vu_ring *r, struct vu_head head, uint32_t bytes_written
 	r->n_in_flight--;
 }
 
+void vu_ring_prefetch(const struct vu_ring *r, unsigned int n)
+{
+	if (r->packed)
+		ring_packed_prefetch(r, n);
+	else
+		ring_split_prefetch(r, n);
+}
+
 void vu_ring_flush(struct vu_ring *r)
 {
 	if (r->n_pushed == 0)

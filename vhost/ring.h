@@ -76,6 +76,13 @@ void vu_ring_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int 
  */
 void vu_ring_push(struct vu_ring *r, struct vu_head head, uint32_t bytes_written);
 
+/**
+ * vu_ring_prefetch() - start loading what popping and flushing the next @n buffers will touch
+ *
+ * Worth it when something else is done before: the guest's core wrote those lines last.
+ */
+void vu_ring_prefetch(const struct vu_ring *r, unsigned int n);
+
 /** vu_ring_flush() - make all pushed buffers visible to the guest, all at once */
 void vu_ring_flush(struct vu_ring *r);
 

@@ -303,6 +303,7 @@ int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_
 		   struct iovec *iov, unsigned int max_iov);
 void ring_split_unpop(struct vu_ring *r, struct vu_head head);
 void ring_split_flush(struct vu_ring *r);
+void ring_split_prefetch(const struct vu_ring *r, unsigned int n);
 bool ring_split_must_notify(const struct vu_ring *r);
 bool ring_split_kick_arm(struct vu_ring *r);
 void ring_split_kick_disarm(struct vu_ring *r);
@@ -315,6 +316,7 @@ int ring_packed_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max
 		    struct iovec *iov, unsigned int max_iov);
 void ring_packed_unpop(struct vu_ring *r, struct vu_head head);
 void ring_packed_flush(struct vu_ring *r);
+void ring_packed_prefetch(const struct vu_ring *r, unsigned int n);
 bool ring_packed_must_notify(const struct vu_ring *r);
 bool ring_packed_kick_arm(struct vu_ring *r);
 void ring_packed_kick_disarm(struct vu_ring *r);

@@ -388,6 +388,18 @@ static unsigned int packed_release(struct vu_ring *r)
 	return n_slots;
 }
 
+/* Entries are read where they will be written: only those to pop come from another core. */
+void ring_packed_prefetch(const struct vu_ring *r, unsigned int n)
+{
+	unsigned int slot = r->avail_idx;
+
+	for (unsigned int i = 0; i < n; i += CACHE_LINE_BYTES / sizeof(r->desc[0])) {
+		__builtin_prefetch(&r->desc[slot]);
+		slot += CACHE_LINE_BYTES / sizeof(r->desc[0]);
+		slot = slot >= r->num ? 0 : slot;
+	}
+}
+
 /*
  * First all slots but the first, whose flags show the others, then that one (2.8.8). With IN_ORDER
  * a transmit ring needs only the last buffer's, at the place of the first (2.8.9).

@@ -264,6 +264,16 @@ int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_
 	return done || !r->broken ? (int)done : -EPROTO;
 }
 
+void ring_split_prefetch(const struct vu_ring *r, unsigned int n)
+{
+	const uint16_t mask = split_mask(r);
+
+	for (unsigned int i = 0; i < n; i += CACHE_LINE_BYTES / sizeof(r->avail->ring[0]))
+		__builtin_prefetch(&r->avail->ring[(r->avail_pos + i) & mask]);
+	for (unsigned int i = 0; i < n; i += CACHE_LINE_BYTES / sizeof(r->used->ring[0]))
+		__builtin_prefetch(&r->used->ring[(r->used_idx + i) & mask], 1);
+}
+
 void ring_split_unpop(struct vu_ring *r, struct vu_head head)
 {
 	r->busy[head.id] = false;
