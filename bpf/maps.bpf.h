@@ -77,6 +77,22 @@ struct {
 	__type(value, __u32);
 } xsks SEC(".maps");
 
+/* Tap ports that XDP reaches, by port id; the kernel takes out those whose netdev goes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, VXDP_PORTS_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} taps SEC(".maps");
+
+/* CPUs 0 to config.n_cpus - 1, each with vxdp_uplink_cpu. */
+struct {
+	__uint(type, BPF_MAP_TYPE_CPUMAP);
+	__uint(max_entries, VXDP_SPREAD_CPUS_MAX);
+	__type(key, __u32);
+	__type(value, struct bpf_cpumap_val);
+} cpus SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, VXDP_PORTS_MAX);

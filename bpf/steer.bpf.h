@@ -82,4 +82,33 @@ static __always_inline __u32 flow_hash(struct __sk_buff *skb)
 	return 0;
 }
 
+/* The same of a frame in XDP, whose l3 and what is there is known. IPv6 headers are not walked. */
+static __always_inline __u32 flow_hash_xdp(__be16 proto, void *l3, void *end)
+{
+	__u32 *words = l3, hash;
+	__u8 l4, *l4_at;
+
+	if (proto == bpf_htons(ETH_P_IP)) {
+		if (l3 + IPV4_MIN_BYTES > end)
+			return 0;
+		hash = words[3] ^ words[4];
+		l4 = ((__u8 *)l3)[IPV4_PROTO_AT];
+		if (bpf_ntohl(words[1]) & IPV4_FRAGMENT_BITS)
+			return hash_mix(hash);
+		l4_at = l3 + (((__u8 *)l3)[0] & 0x0f) * 4;
+	} else if (proto == bpf_htons(ETH_P_IPV6)) {
+		if (l3 + IPV6_BYTES > end)
+			return 0;
+		hash = words[2] ^ words[3] ^ words[4] ^ words[5] ^ words[6] ^ words[7] ^ words[8] ^
+		       words[9];
+		l4 = ((__u8 *)l3)[IPV6_NEXT_AT];
+		l4_at = l3 + IPV6_BYTES;
+	} else {
+		return 0;
+	}
+	if ((l4 == IPPROTO_TCP || l4 == IPPROTO_UDP) && (void *)(l4_at + 4) <= end)
+		hash ^= (((__be16 *)l4_at)[0] ^ ((__be16 *)l4_at)[1]) * 0x9e3779b1;
+	return hash_mix(hash);
+}
+
 #endif /* VXDP_STEER_BPF_H */

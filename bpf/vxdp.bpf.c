@@ -41,6 +41,7 @@
 #include "policy.bpf.h"
 #include "stats.bpf.h"
 #include "steer.bpf.h"
+#include "taps.bpf.h"
 
 /* TC: let the next filter, if there is one, and then the stack have the frame. */
 #define PASS (-1) /* TC_ACT_UNSPEC */
@@ -407,7 +408,7 @@ int vxdp_uplink_xdp(struct xdp_md *xdp)
 	struct vxdp_queue *queue = redirect_to_guest(xdp);
 
 	if (!queue)
-		return XDP_PASS;
+		return redirect_to_tap(xdp);
 	return add_virtio_header(xdp, queue->hdr_bytes) ? XDP_ABORTED : XDP_REDIRECT;
 }
 
@@ -418,7 +419,14 @@ int vxdp_uplink_xdp(struct xdp_md *xdp)
 SEC("xdp.frags")
 int vxdp_uplink_xdp_bare(struct xdp_md *xdp)
 {
-	return redirect_to_guest(xdp) ? XDP_REDIRECT : XDP_PASS;
+	return redirect_to_guest(xdp) ? XDP_REDIRECT : redirect_to_tap(xdp);
+}
+
+/* What the two above sent to this CPU for a tap with many queues. */
+SEC("xdp.frags/cpumap")
+int vxdp_uplink_cpu(struct xdp_md *xdp)
+{
+	return redirect_to_tap_here(xdp);
 }
 
 /*

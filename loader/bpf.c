@@ -45,6 +45,9 @@
 #define AGEING_NS    (300 * 1000000000ULL)
 #define FDB_PORT_MAX 4096
 
+#define CPU_PROG  "vxdp_uplink_cpu" /* XDP, but for the map cpus */
+#define CPU_QUEUE 2048		    /* frames on their way to a CPU */
+
 struct vxdp_bpf {
 	struct nic_info nic;
 	struct bpf_object *object;
@@ -55,7 +58,7 @@ struct vxdp_bpf {
 	bool xdp_attached;
 };
 
-/* What is loaded: the XDP program @xdp only, or if that is NULL, all but the XDP programs. */
+/* What is loaded: the XDP program @xdp only, or if that is NULL, all but those for a NIC. */
 static int open_object(const char *xdp, struct bpf_object **out)
 {
 	struct bpf_program *prog;
@@ -68,8 +71,10 @@ static int open_object(const char *xdp, struct bpf_object **out)
 	{
 		const char *name = bpf_program__name(prog);
 
-		bpf_program__set_autoload(prog, xdp ? !strcmp(name, xdp)
-						    : bpf_program__type(prog) != BPF_PROG_TYPE_XDP);
+		bpf_program__set_autoload(prog,
+					  xdp ? !strcmp(name, xdp)
+					      : bpf_program__type(prog) != BPF_PROG_TYPE_XDP ||
+							  !strcmp(name, CPU_PROG));
 	}
 	*out = object;
 	return 0;
@@ -338,6 +343,23 @@ static int attach_taps(struct vxdp_bpf *bpf, struct vx_error *error)
 	return 0;
 }
 
+/* CPUs that are not there cannot be entered: up to the first of these. */
+int vxdp_bpf_spread(struct vxdp_bpf *bpf)
+{
+	struct bpf_cpumap_val value = {.qsize = CPU_QUEUE,
+				       .bpf_prog.fd = program_fd(bpf, CPU_PROG)};
+	int cpus = libbpf_num_possible_cpus();
+	uint32_t n = 0;
+
+	while (n < VXDP_SPREAD_CPUS_MAX && (int)n < cpus &&
+	       !bpf_map_update_elem(bpf->pins.cpus, &n, &value, BPF_ANY))
+		n++;
+	if (!n)
+		return -errno;
+	WRITE_ONCE(bpf->pins.mapped_config->n_cpus, n);
+	return 0;
+}
+
 enum vxdp_xdp_mode vxdp_xdp_mode_named(const char *name)
 {
 	if (!name || !strcmp(name, "auto"))
@@ -365,6 +387,8 @@ int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struc
 		err = attach_tc(bpf, error);
 	if (!err)
 		err = attach_taps(bpf, error);
+	if (!err && bpf->pins.mapped_config->n_cpus)
+		vxdp_bpf_spread(bpf);
 	if (err) {
 		vxdp_bpf_close(&bpf);
 		return err;

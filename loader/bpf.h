@@ -71,6 +71,14 @@ bool vxdp_bpf_writes_headers(const struct vxdp_bpf *bpf);
 /** vxdp_bpf_steering_fd() - socket filter for TUNSETSTEERINGEBPF; stays @bpf's */
 int vxdp_bpf_steering_fd(const struct vxdp_bpf *bpf);
 
+/**
+ * vxdp_bpf_spread() - let XDP spread flows over CPUs (VXDP_PORT_SPREAD)
+ *
+ * Costs one kernel thread a CPU, so it is done with the first port that needs it.
+ * Return: 0 or -errno.
+ */
+int vxdp_bpf_spread(struct vxdp_bpf *bpf);
+
 /** vxdp_bpf_program_fd() - the program called @name in bpf/vxdp.bpf.c, or -ENOENT (for tests) */
 int vxdp_bpf_program_fd(const struct vxdp_bpf *bpf, const char *name);
 

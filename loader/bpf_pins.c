@@ -16,6 +16,9 @@
 
 #include "pins.h"
 
+/* The kernel adds it to some kinds of maps by itself. */
+#define KERNELS_OWN BPF_F_RDONLY_PROG
+
 static const char *const map_names[] = {
 #define MAP_NAME(name) #name,
 	VXDP_PINNED_MAPS(MAP_NAME)
@@ -81,7 +84,7 @@ static bool layout_matches(const struct bpf_map *map, int fd)
 	       info.key_size == bpf_map__key_size(map) &&
 	       info.value_size == bpf_map__value_size(map) &&
 	       info.max_entries == bpf_map__max_entries(map) &&
-	       info.map_flags == bpf_map__map_flags(map);
+	       (info.map_flags & ~KERNELS_OWN) == bpf_map__map_flags(map);
 }
 
 static int reuse_one(struct bpf_object *object, const char *nic, const char *name)

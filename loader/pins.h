@@ -29,6 +29,8 @@
 	M(port_by_ifindex)                                                                         \
 	M(queues)                                                                                  \
 	M(xsks)                                                                                    \
+	M(taps)                                                                                    \
+	M(cpus)                                                                                    \
 	M(stats)                                                                                   \
 	M(config)                                                                                  \
 	M(capture)
@@ -188,6 +190,9 @@ int vxdp_xsk_set(const struct vxdp_pins *pins, uint32_t queue, int xsk_fd);
 
 /** vxdp_xsk_clear() - take it out again; 0 also if none was there */
 int vxdp_xsk_clear(const struct vxdp_pins *pins, uint32_t queue);
+
+/** vxdp_tap_set() - let XDP send frames to tap port @port's netdev; @ifindex 0: no more */
+int vxdp_tap_set(const struct vxdp_pins *pins, uint32_t port, uint32_t ifindex);
 
 /** vxdp_stats_get() - a port's counters, all CPUs together. Return: 0 or -errno. */
 int vxdp_stats_get(const struct vxdp_pins *pins, uint32_t port, struct vxdp_port_stats *sum);

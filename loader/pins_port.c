@@ -146,6 +146,7 @@ int vxdp_port_clear(const struct vxdp_pins *pins, uint32_t id)
 		if (!bpf_map_lookup_elem(pins->queues, &i, &queue) && queue.owner == id)
 			vxdp_queue_owner_set(pins, i, VXDP_PORT_NONE, 0);
 	}
+	vxdp_tap_set(pins, id, 0);
 	err = vxdp_port_set(pins, id, &nothing);
 	vxdp_fdb_flush(pins, id, true);
 	vxdp_policy_set(pins, id, &no_policy);
@@ -175,6 +176,13 @@ int vxdp_xsk_clear(const struct vxdp_pins *pins, uint32_t queue)
 	if (bpf_map_delete_elem(pins->xsks, &queue) && errno != ENOENT)
 		return -errno;
 	return 0;
+}
+
+int vxdp_tap_set(const struct vxdp_pins *pins, uint32_t port, uint32_t ifindex)
+{
+	if (!ifindex)
+		return bpf_map_delete_elem(pins->taps, &port) && errno != ENOENT ? -errno : 0;
+	return bpf_map_update_elem(pins->taps, &port, &ifindex, BPF_ANY) ? -errno : 0;
 }
 
 int vxdp_stats_get(const struct vxdp_pins *pins, uint32_t port, struct vxdp_port_stats *sum)

@@ -51,6 +51,8 @@ int standing_attach(const char *nic, const struct attach_args *args, struct vx_e
 		.tap = args->tap,
 		.owner = args->owner,
 		.group = args->group,
+		.lane = args->lane,
+		.tcp_lane = args->tcp_lane,
 		.queues = args->queues,
 		.mtu = args->mtu,
 		.may_exist = args->may_exist,

@@ -231,6 +231,8 @@ static int tap_add(struct sw *sw, const struct sw_port_options *o, struct vx_err
 		.tap = o->tap,
 		.owner = o->owner,
 		.group = o->group,
+		.lane = o->lane,
+		.tcp_lane = o->tcp_lane,
 		.queues = o->queues_max,
 		.mtu = o->mtu,
 		.may_exist = o->may_exist,

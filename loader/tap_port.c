@@ -186,13 +186,27 @@ static void dev_release(const char *nic, const char *port)
 
 /* ---- Attaching and detaching ---- */
 
+/* What of the wire's frames XDP may send to the tap, if there is XDP in the driver. */
+static uint16_t lane_flags(const struct tap_port_options *o, const struct tap_dev *dev)
+{
+	uint16_t flags = VXDP_PORT_DIRECT;
+
+	if (o->lane && !strcmp(o->lane, "kernel"))
+		return 0;
+	if (!o->tcp_lane || strcmp(o->tcp_lane, "direct"))
+		flags |= VXDP_PORT_TCP_KERNEL;
+	if (dev->multi_queue)
+		flags |= VXDP_PORT_SPREAD;
+	return flags;
+}
+
 static int enter(struct vxdp_bpf *bpf, const struct tap_port_options *o, const struct tap_dev *dev,
 		 struct vx_error *error)
 {
 	const struct vxdp_pins *pins = vxdp_bpf_pins(bpf);
 	struct vxdp_port port = {.ifindex = dev->ifindex,
 				 .kind = VXDP_KIND_TAP,
-				 .flags = VXDP_PORT_UP,
+				 .flags = VXDP_PORT_UP | lane_flags(o, dev),
 				 .direct_frame_bytes = dev->mtu + ETHERNET_BYTES};
 	struct vxdp_port old;
 	uint32_t id;
@@ -203,7 +217,12 @@ static int enter(struct vxdp_bpf *bpf, const struct tap_port_options *o, const s
 	if (err)
 		return vx_fail_errno(error, err, "no free port number");
 	snprintf(port.name, sizeof(port.name), "%s", o->name);
-	err = vxdp_port_set(pins, id, &port);
+	if (port.flags & VXDP_PORT_SPREAD && vxdp_bpf_spread(bpf))
+		port.flags &= ~(VXDP_PORT_SPREAD | VXDP_PORT_DIRECT);
+	if (!err && port.flags & VXDP_PORT_DIRECT)
+		err = vxdp_tap_set(pins, id, dev->ifindex);
+	if (!err)
+		err = vxdp_port_set(pins, id, &port);
 	return err ? vx_fail_errno(error, err, "cannot enter the port into the maps") : 0;
 }
 
@@ -273,20 +292,39 @@ int tap_ports_remove(const char *nic)
 
 /* ---- Reporting ---- */
 
-static json_t *port_status(uint32_t id, const struct vxdp_port *port)
+static const char *lane_of(const struct vxdp_pins *pins, const struct vxdp_port *port,
+			   const char **why)
+{
+	if (!(port->flags & VXDP_PORT_DIRECT)) {
+		*why = "asked for";
+	} else if (READ_ONCE(pins->mapped_config->generic_xdp)) {
+		*why = "XDP does not run in the driver";
+	} else {
+		*why = port->flags & VXDP_PORT_TCP_KERNEL
+			       ? "XDP sends frames straight to the tap; TCP takes the kernel lane, "
+				 "where GRO is"
+			       : "XDP sends frames straight to the tap";
+		return "direct";
+	}
+	return "kernel";
+}
+
+static json_t *port_status(const struct vxdp_pins *pins, uint32_t id, const struct vxdp_port *port)
 {
 	char ifname[IFNAMSIZ] = "";
 	struct tap_dev dev = {.owner = TAP_DEV_ANYONE};
-	const char *state = "gone";
+	const char *state = "gone", *why;
+	const char *lane = lane_of(pins, port, &why);
 
 	if (if_indextoname(port->ifindex, ifname) && !tap_dev_get(ifname, &dev))
 		state = dev.queues ? "running" : "waiting";
-	return json_pack("{s:s,s:i,s:s,s:s,s:s,s:i,s:s,s:s,s:i,s:b,s:i,s:i}", "name", port->name,
-			 "id", (int)id, "kind", "tap", "state", state, "tap", ifname, "ifindex",
-			 (int)port->ifindex, "lane", "kernel", "lane_reason",
-			 "the kernel serves it, with or without a vxdp process", "queue_pairs",
-			 (int)dev.queues, "multi_queue", dev.multi_queue, "mtu", (int)dev.mtu,
-			 "program_id", (int)vxdp_bpf_tap_program(port->ifindex));
+	return json_pack("{s:s,s:i,s:s,s:s,s:s,s:i,s:s,s:s,s:s,s:i,s:b,s:i,s:i}", "name",
+			 port->name, "id", (int)id, "kind", "tap", "state", state, "tap", ifname,
+			 "ifindex", (int)port->ifindex, "lane", lane, "lane_reason", why,
+			 "tcp_lane",
+			 port->flags & VXDP_PORT_TCP_KERNEL || *lane == 'k' ? "kernel" : "direct",
+			 "queue_pairs", (int)dev.queues, "multi_queue", dev.multi_queue, "mtu",
+			 (int)dev.mtu, "program_id", (int)vxdp_bpf_tap_program(port->ifindex));
 }
 
 void tap_ports_status(const struct vxdp_pins *pins, json_t *ports)
@@ -295,7 +333,7 @@ void tap_ports_status(const struct vxdp_pins *pins, json_t *ports)
 
 	for (uint32_t id = VXDP_PORT_FIRST; id < VXDP_PORTS_MAX; id++) {
 		if (!vxdp_port_get(pins, id, &port) && port.kind == VXDP_KIND_TAP)
-			json_array_append_new(ports, port_status(id, &port));
+			json_array_append_new(ports, port_status(pins, id, &port));
 	}
 }
 

@@ -22,8 +22,10 @@ struct tap_port_options {
 	const char *tap;   /* netdev */
 	const char *owner; /* user and group by name or number, or NULL: of a tap that is made */
 	const char *group;
-	unsigned int queues; /* of a tap that is made; more than 1: multi-queue; 0: 1 */
-	unsigned int mtu;    /* of a tap that is made; 0: the NIC's */
+	const char *lane;     /* auto, direct or kernel; NULL: auto */
+	const char *tcp_lane; /* kernel or direct; NULL: kernel */
+	unsigned int queues;  /* of a tap that is made; more than 1: multi-queue; 0: 1 */
+	unsigned int mtu;     /* of a tap that is made; 0: the NIC's */
 	bool may_exist;
 };
 

@@ -17,11 +17,12 @@
 
 #define VXDP_ABI_VERSION 1u
 
-#define VXDP_PORTS_MAX	    256u   /* entries of the ports map; ids 0..2 are taken, see below */
-#define VXDP_NIC_QUEUES_MAX 256u   /* NIC receive queues that can be given to a port */
-#define VXDP_FDB_MAX	    65536u /* addresses a switch remembers */
-#define VXDP_FDB_WIRE_MAX   49152u /* of these, what the wire or the host may teach by default */
-#define VXDP_PORT_MACS_MAX  16384u /* entries of port_macs, of all ports together */
+#define VXDP_PORTS_MAX	     256u   /* entries of the ports map; ids 0..2 are taken, see below */
+#define VXDP_NIC_QUEUES_MAX  256u   /* NIC receive queues that can be given to a port */
+#define VXDP_SPREAD_CPUS_MAX 64u    /* CPUs over which flows for taps are spread */
+#define VXDP_FDB_MAX	     65536u /* addresses a switch remembers */
+#define VXDP_FDB_WIRE_MAX    49152u /* of these, what the wire or the host may teach by default */
+#define VXDP_PORT_MACS_MAX   16384u /* entries of port_macs, of all ports together */
 
 /* Port ids. A port keeps its id for as long as it is attached. */
 #define VXDP_PORT_NONE	 0u /* never a port */
@@ -39,9 +40,10 @@ enum vxdp_port_kind {
 
 /* vxdp_port.flags */
 #define VXDP_PORT_UP	     0x0001u /* the guest is there and its rings run */
-#define VXDP_PORT_DIRECT     0x0002u /* frames may go to its AF_XDP sockets (see struct vxdp_queue) */
+#define VXDP_PORT_DIRECT     0x0002u /* XDP may send frames to its AF_XDP sockets, or its tap */
 #define VXDP_PORT_TCP_KERNEL 0x0004u /* TCP for it takes the kernel lane: GRO in, TSO out */
 #define VXDP_PORT_CAPTURE    0x0008u /* `vxdp dump` is listening */
+#define VXDP_PORT_SPREAD     0x0080u /* XDP spreads its flows over CPUs, and so over its queues */
 
 /* ports map: array, index = port id. ifindex 0 = free entry. */
 struct vxdp_port {
@@ -130,8 +132,8 @@ struct vxdp_config {
 	__u32 uplink_ifindex;
 	__u64 ageing_ns; /* 0 = addresses never age */
 	__u8 host_mac[6];
-	__u8 generic_xdp; /* 1: XDP runs in the stack, and sees guest -> host frames too */
-	__u8 pad;
+	__u8 generic_xdp;   /* 1: XDP runs in the stack, and sees guest -> host frames too */
+	__u8 n_cpus;	    /* entries of the map cpus that are in use */
 	__u32 fdb_port_max; /* addresses one port may teach; 0 = no limit */
 	__u32 n_ports_end;  /* one past the highest port id in use: bounds the flood loop */
 	__u64 capture_lost; /* records for which the capture ring had no room */
