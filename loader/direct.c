@@ -32,6 +32,7 @@
 #include <vxdp/util.h>
 
 #include "deliver.h"
+#include "memory_left.h"
 #include "port.h"
 #include "zerocopy.h"
 
@@ -309,28 +310,13 @@ void direct_close(struct port *port)
 
 /* ---- Deciding ---- */
 
-static uint64_t memory_available(void)
-{
-	_cleanup_free_ char *line = NULL;
-	FILE *f = fopen("/proc/meminfo", "re");
-	unsigned long long kib = 0;
-	size_t size = 0;
-
-	while (f && getline(&line, &size, f) > 0)
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return kib * 1024;
-}
-
 /*
  * Pinning makes every page of the guest's files real, also those the guest never touched, and
- * files can be made as long as one likes: no more than half of what the machine has left.
+ * files can be made as long as one likes: no more than half of what is left.
  */
 static bool memory_affordable(struct port *port, const struct vu_mem *mem)
 {
-	uint64_t needed = 0, available = memory_available();
+	uint64_t needed = 0, available = memory_left();
 
 	for (unsigned int i = 0; i < mem->n_regions; i++) {
 		const struct vu_region *r = &mem->region[i];
@@ -344,9 +330,10 @@ static bool memory_affordable(struct port *port, const struct vu_mem *mem)
 	needed += mem->bytes / COPY_CHUNK_BYTES * KERNEL_BYTES_A_CHUNK;
 	if (needed <= available / 2)
 		return true;
-	snprintf(port->direct.reason, sizeof(port->direct.reason),
-		 "pinning the guest's memory takes %llu MiB more, and the machine has %llu left",
-		 (unsigned long long)needed >> 20, (unsigned long long)available >> 20);
+	snprintf(
+		port->direct.reason, sizeof(port->direct.reason),
+		"pinning the guest's memory takes %llu MiB more, and %llu are left (machine or MemoryMax)",
+		(unsigned long long)needed >> 20, (unsigned long long)available >> 20);
 	return false;
 }
 

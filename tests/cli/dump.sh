@@ -5,7 +5,8 @@
 # nothing switched on any longer than it is read.
 . "$(dirname "$0")/env.sh"
 GUEST=$ROOT/build/tests/hostile/guest
-plan 35
+STATION=$ROOT/build/tests/cli/station
+plan 37
 cli_begin
 start --vm "$DIR/vm0.sock"
 
@@ -109,6 +110,22 @@ if [ -x "$GUEST" ]; then
 	cmp_ok "$(vxdp -j stats eth0 vm0 | jq '[.ports[].queues[] | .tx.direct.packets] | add')" '>' 0 "the direct lane was in use"
 else
 	for i in 1 2 3 4 5 6; do skip "build/tests/hostile/guest is not built" "a guest's frames ($i)"; done
+fi
+
+# --- flooded frames belong to each port they were meant for ---
+if [ -x "$STATION" ]; then
+	"$STATION" --socket "$DIR/vm0.sock" --mac 52:54:00:00:00:10 --ip 10.77.0.10 2>>"$DIR/log" &
+	eventually 10 on_wire ping -c 1 -W 1 -q 10.77.0.10
+	capture "$DIR/f.pcapng" --port vm0
+	on_wire ping -c 1 -W 1 -q 10.77.0.98 >/dev/null # whose address nobody has
+	sleep 0.3
+	kill -INT $DUMP_PID
+	wait $DUMP_PID
+	is "$(fields f.pcapng -Y 'arp.dst.proto_ipv4 == 10.77.0.98' -e frame.comment | sort -u)" \
+		"verdict=flooded in=uplink out=-" "a broadcast is shown for a guest that gets it"
+	cmp_ok "$(fields f.pcapng -Y 'arp.dst.proto_ipv4 == 10.77.0.98' -e frame.number | wc -l)" '<=' 3 "once for each"
+else
+	for i in 1 2; do skip "build/tests/cli/station is not built" "flooded frames ($i)"; done
 fi
 
 # --- without a process ---
