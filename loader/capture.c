@@ -41,5 +41,5 @@ void capture_send(struct capture *c, uint16_t port, uint16_t out_port, uint16_t 
 		.verdict = verdict,
 	};
 	if (send(c->fd, &d, sizeof(d.head) + have, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		c->lost++;
+		__atomic_fetch_add(&c->lost, 1, __ATOMIC_RELAXED);
 }

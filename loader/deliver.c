@@ -40,10 +40,6 @@ static __thread uint8_t segment[SEGMENT_HEADERS_MAX + UINT16_MAX];
 
 /* ---- The table ---- */
 
-static void nothing(void *arg)
-{
-}
-
 int deliver_publish(struct deliver_table *table, uint32_t port, struct pair *const *pairs,
 		    unsigned int n, struct worker *const *workers, unsigned int n_workers)
 {
@@ -64,8 +60,7 @@ int deliver_publish(struct deliver_table *table, uint32_t port, struct pair *con
 	if (!old)
 		return err;
 	/* Whoever is in a pass now may still have the old one. */
-	for (unsigned int i = 0; i < n_workers; i++)
-		worker_call(workers[i], nothing, NULL);
+	workers_pass(workers, n_workers);
 	free(old);
 	return err;
 }

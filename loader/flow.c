@@ -1,32 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "flow.h"
 
-#include <endian.h>
-#include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <string.h>
 
 #include <vxdp/util.h>
 #include <vxdp/vlan.h>
 
-#define REFRESH_NS	 1000000000ULL
-#define VLAN_TAGS_MAX	 2
-#define VLAN_TAG_BYTES	 4
-#define TAGGED		 0x8000 /* beside a VLAN id */
-#define IPV6_HDR_BYTES	 40
-#define IPV6_HEADERS_MAX 4
-#define IPPROTO_HIP	 139 /* not in the C library */
-#define IPPROTO_SHIM6	 140
-#define ETH_P_8021AD_	 0x88a8
-
-struct headers {
-	uint64_t dst; /* 48 bits */
-	uint64_t src;
-	bool tagged;
-	uint16_t vid; /* of the outer tag */
-	uint16_t ethertype;
-	size_t l3_offset;
-};
+#define VLAN_TAGS_MAX	   2
+#define VLAN_TAG_BYTES	   4
+#define IPV6_HDR_BYTES	   40
+#define IPV6_HEADERS_MAX   4
+#define IPPROTO_HIP	   139 /* not in the C library */
+#define IPPROTO_SHIM6	   140
+#define IPV4_MIN_BYTES	   20
+#define IPV4_PROTO_AT	   9
+#define IPV4_FRAGMENT_BITS 0x3fff /* "more fragments" and the offset */
 
 static uint16_t load_be16(const uint8_t *p)
 {
@@ -36,30 +25,27 @@ static uint16_t load_be16(const uint8_t *p)
 	return be16toh(v);
 }
 
-static uint64_t load_be48(const uint8_t *p)
+static uint32_t load32(const uint8_t *p)
 {
-	return (uint64_t)load_be16(p) << 32 | (uint64_t)load_be16(p + 2) << 16 | load_be16(p + 4);
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
-static void parse_ethernet(const uint8_t *frame, size_t bytes, struct headers *h)
+/* The ethertype behind VLAN tags, and where what it names begins. */
+static uint16_t find_l3(const uint8_t *frame, size_t bytes, size_t *l3)
 {
-	h->dst = load_be48(frame);
-	h->src = load_be48(frame + ETH_ALEN);
-	h->tagged = false;
-	h->vid = 0;
-	h->ethertype = load_be16(frame + 2 * ETH_ALEN);
-	h->l3_offset = ETH_HLEN;
+	uint16_t type = load_be16(frame + 2 * ETH_ALEN);
+
+	*l3 = ETH_HLEN;
 	for (int tag = 0; tag < VLAN_TAGS_MAX; tag++) {
-		if (h->ethertype != ETH_P_8021Q && h->ethertype != ETH_P_8021AD_)
-			return;
-		if (h->l3_offset + VLAN_TAG_BYTES > bytes)
-			return;
-		if (!tag)
-			h->vid = load_be16(frame + h->l3_offset) & VXDP_VLAN_MASK;
-		h->tagged = true;
-		h->ethertype = load_be16(frame + h->l3_offset + 2);
-		h->l3_offset += VLAN_TAG_BYTES;
+		if ((type != ETH_P_8021Q && type != ETH_P_8021AD) || *l3 + VLAN_TAG_BYTES > bytes)
+			break;
+		type = load_be16(frame + *l3 + 2);
+		*l3 += VLAN_TAG_BYTES;
 	}
+	return type;
 }
 
 static bool ipv6_is_extension(uint8_t next)
@@ -96,70 +82,169 @@ static bool ipv6_is_tcp_or_unclear(const uint8_t *ip, size_t bytes)
 	return next == IPPROTO_TCP || ipv6_is_extension(next);
 }
 
-static bool is_tcp_or_unclear(const uint8_t *frame, size_t bytes, const struct headers *h)
+bool flow_is_tcp_or_unclear(const uint8_t *frame, size_t bytes)
 {
-	const uint8_t *ip = frame + h->l3_offset;
-	size_t left = bytes - h->l3_offset;
+	size_t l3;
+	uint16_t type = find_l3(frame, bytes, &l3);
+	const uint8_t *ip = frame + l3;
 
-	if (h->ethertype == ETH_P_IP)
-		return left < 20 || ip[9] == IPPROTO_TCP;
-	return h->ethertype == ETH_P_IPV6 && ipv6_is_tcp_or_unclear(ip, left);
+	if (type == ETH_P_IP)
+		return bytes - l3 < IPV4_MIN_BYTES || ip[IPV4_PROTO_AT] == IPPROTO_TCP;
+	return type == ETH_P_IPV6 && ipv6_is_tcp_or_unclear(ip, bytes - l3);
 }
 
-static void mac_store(uint64_t mac, uint8_t out[ETH_ALEN])
+static uint32_t ports_hash(const uint8_t *l4, size_t bytes, uint8_t proto)
+{
+	uint16_t a, b;
+
+	if ((proto != IPPROTO_TCP && proto != IPPROTO_UDP) || bytes < 2 * sizeof(a))
+		return 0;
+	memcpy(&a, l4, sizeof(a));
+	memcpy(&b, l4 + sizeof(a), sizeof(b));
+	return (uint32_t)(a ^ b) * 0x9e3779b1;
+}
+
+static uint32_t hash_mix(uint32_t hash)
+{
+	hash ^= hash >> 16;
+	hash *= 0x85ebca6b;
+	hash ^= hash >> 13;
+	hash *= 0xc2b2ae35;
+	return hash ^ hash >> 16;
+}
+
+static uint32_t ipv4_hash(const uint8_t *ip, size_t bytes)
+{
+	size_t l4 = (ip[0] & 0x0fu) * 4;
+	uint32_t hash;
+
+	if (bytes < IPV4_MIN_BYTES)
+		return 0;
+	hash = load32(ip + 12) ^ load32(ip + 16);
+	if (load_be16(ip + 6) & IPV4_FRAGMENT_BITS || l4 > bytes)
+		return hash;
+	return hash ^ ports_hash(ip + l4, bytes - l4, ip[IPV4_PROTO_AT]);
+}
+
+static uint32_t ipv6_hash(const uint8_t *ip, size_t bytes)
+{
+	uint32_t hash = 0;
+
+	if (bytes < IPV6_HDR_BYTES)
+		return 0;
+	for (int i = 8; i < IPV6_HDR_BYTES; i += 4)
+		hash ^= load32(ip + i);
+	return hash ^ ports_hash(ip + IPV6_HDR_BYTES, bytes - IPV6_HDR_BYTES, ip[6]);
+}
+
+uint32_t flow_hash(const uint8_t *frame, size_t bytes)
+{
+	size_t l3;
+	uint16_t type = find_l3(frame, bytes, &l3);
+
+	if (type == ETH_P_IP)
+		return hash_mix(ipv4_hash(frame + l3, bytes - l3));
+	if (type == ETH_P_IPV6)
+		return hash_mix(ipv6_hash(frame + l3, bytes - l3));
+	return 0;
+}
+
+/* ---- Asking the maps ---- */
+
+static void mac_store(uint64_t address_and_more, uint8_t out[ETH_ALEN])
 {
 	for (int i = 0; i < ETH_ALEN; i++)
-		out[i] = (uint8_t)(mac >> (8 * (ETH_ALEN - 1 - i)));
+		out[i] = (uint8_t)(address_and_more >> (16 + 8 * i));
 }
 
-/* Ask the maps, and keep the source alive there: on this lane the programs never see it. */
-static enum flow_lane flow_look_up(const struct flow_tables *tables, const struct headers *h)
+static bool is_tagged(const struct flow_key *key)
+{
+	return key->dst_and_vlan & FLOW_TAGGED;
+}
+
+static uint16_t vid_of(const struct flow_key *key)
+{
+	return key->dst_and_vlan & VXDP_VLAN_MASK;
+}
+
+static bool has_group_address(const struct flow_key *key)
+{
+	return (key->dst_and_vlan | key->src_and_port) >> 16 & 1;
+}
+
+/*
+ * May frames of this flow pass from one port to the other just as they are? Everything the user
+ * has set for the pair of them is asked here.
+ */
+static bool passes(const struct flow_tables *tables, const struct flow_key *key, uint32_t out)
+{
+	const struct vxdp_policy *policies = tables->pins->mapped_policies;
+
+	return vxdp_policy_plain(&policies[tables->port_id], &policies[out], is_tagged(key),
+				 vid_of(key));
+}
+
+static bool may_send(const struct flow_tables *tables, const uint8_t src[ETH_ALEN])
 {
 	const struct vxdp_policy *in = &tables->pins->mapped_policies[tables->port_id];
-	int vlan = vxdp_vlan_in(in, h->tagged, h->vid);
+
+	return !(in->flags & VXDP_POLICY_SPOOF_CHECK) ||
+	       vxdp_port_mac_allowed(tables->pins, tables->port_id, src);
+}
+
+/* Ask, and keep the source alive: on the fast lanes the programs never see it. */
+static enum flow_lane ask(const struct flow_tables *tables, const struct flow_key *key,
+			  uint16_t *port)
+{
+	const struct vxdp_policy *in = &tables->pins->mapped_policies[tables->port_id];
+	int vlan = vxdp_vlan_in(in, is_tagged(key), vid_of(key));
 	struct vxdp_fdb_key dst = {.vlan = (uint16_t)vlan}, src = {.vlan = (uint16_t)vlan};
 	struct vxdp_fdb_entry entry;
 
-	if ((h->src | h->dst) & (1ULL << 40)) /* a group address */
+	if (has_group_address(key) || vlan == VXDP_VLAN_REFUSED)
 		return FLOW_KERNEL;
-	if (!vxdp_policy_plain(in, &tables->pins->mapped_policies[VXDP_PORT_UPLINK], h->tagged,
-			       h->vid))
+	mac_store(key->dst_and_vlan, dst.mac);
+	if (vxdp_fdb_get(tables->pins, &dst, &entry))
 		return FLOW_KERNEL;
-	mac_store(h->dst, dst.mac);
-	if (vxdp_fdb_get(tables->pins, &dst, &entry) || entry.port != VXDP_PORT_UPLINK)
+	*port = entry.port;
+	if (*port == VXDP_PORT_HOST || *port == tables->port_id || *port >= VXDP_PORTS_MAX)
 		return FLOW_KERNEL;
-	mac_store(h->src, src.mac);
+	mac_store(key->src_and_port, src.mac);
 	if (vxdp_fdb_get(tables->pins, &src, &entry) || entry.port != tables->port_id)
 		return FLOW_KERNEL;
-	if (in->flags & VXDP_POLICY_SPOOF_CHECK &&
-	    !vxdp_port_mac_allowed(tables->pins, tables->port_id, src.mac))
+	if (!passes(tables, key, *port) || !may_send(tables, src.mac))
 		return FLOW_KERNEL;
 	vxdp_fdb_refresh(tables->pins, &src, tables->port_id);
-	return FLOW_DIRECT;
+	return *port == VXDP_PORT_UPLINK ? FLOW_DIRECT : FLOW_GUEST;
 }
 
-enum flow_lane flow_lane(struct flow_cache *cache, const struct flow_tables *tables,
-			 const uint8_t *frame, size_t bytes, uint64_t now_ns)
+/* The entry of this flow, or the older one of its set. */
+static struct flow_entry *entry_for(struct flow_cache *cache, const struct flow_key *key)
 {
-	uint64_t generation =
-		__atomic_load_n(&tables->pins->mapped_config->generation, __ATOMIC_RELAXED);
-	struct flow_entry *e;
-	struct headers h;
-	uint64_t dst_and_vlan;
+	struct flow_entry *e = flow_set(cache, key), *oldest = e;
 
-	parse_ethernet(frame, bytes, &h);
-	if (tables->tcp_kernel && is_tcp_or_unclear(frame, bytes, &h))
-		return FLOW_KERNEL;
-
-	dst_and_vlan = h.dst << 16 | h.vid | (h.tagged ? TAGGED : 0);
-	e = &cache->entry[((dst_and_vlan ^ h.src) * 0x9e3779b97f4a7c15ULL) >> 56];
-	if (unlikely(e->dst_and_vlan != dst_and_vlan || e->src != h.src ||
-		     e->generation != generation || now_ns - e->refreshed_ns >= REFRESH_NS)) {
-		e->refreshed_ns = now_ns;
-		e->lane = flow_look_up(tables, &h);
-		e->dst_and_vlan = dst_and_vlan;
-		e->src = h.src;
-		e->generation = generation;
+	for (int i = 0; i < FLOW_WAYS; i++, e++) {
+		if (!memcmp(&e->key, key, sizeof(*key)))
+			return e;
+		if (e->refreshed_ns < oldest->refreshed_ns)
+			oldest = e;
 	}
-	return e->lane;
+	return oldest;
+}
+
+struct flow_entry *flow_look_up(struct flow_cache *cache, const struct flow_tables *tables,
+				const struct flow_key *key, uint32_t generation, uint64_t now_ns,
+				bool *stays)
+{
+	struct flow_entry *e = entry_for(cache, key), old = *e;
+
+	*e = (struct flow_entry){
+		.key = *key,
+		.refreshed_ns = now_ns,
+		.generation = generation,
+		.port = VXDP_PORT_NONE,
+	};
+	e->lane = ask(tables, key, &e->port);
+	*stays = !memcmp(&old.key, key, sizeof(*key)) && old.lane == e->lane && old.port == e->port;
+	return e;
 }

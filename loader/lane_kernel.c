@@ -29,15 +29,15 @@
 #include "frame.h"
 
 #define HELD_MAX_NS   (100 * 1000000ULL)
+#define DRAIN_MAX     8192 /* more than a tap's queue holds (tap.c) */
 #define UIO_PARTS_MAX 1024 /* of one readv() or writev() (UIO_MAXIOV) */
 
-void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct vu_chain *chain)
+void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct iovec *frame,
+	       unsigned int n_frame, size_t skip, uint32_t bytes)
 {
-	uint32_t bytes = chain->bytes - p->hdr_bytes;
+	uint32_t packets = iov_wire_packets(hdr, frame, n_frame, skip, bytes);
 	struct iovec iov[VU_CHAIN_IOV_MAX + 1];
-	size_t skip = p->hdr_bytes;
 	unsigned int n = 1;
-	uint32_t packets;
 
 	if (bytes > GSO_FRAME_MAX ||
 	    (hdr->gso_type == VIRTIO_NET_HDR_GSO_NONE && bytes > p->frame_bytes_max)) {
@@ -45,17 +45,16 @@ void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct vu_cha
 		return;
 	}
 	iov[0] = (struct iovec){(void *)hdr, p->hdr_bytes};
-	for (unsigned int i = 0; i < chain->n_iov; i++) {
-		if (skip >= chain->iov[i].iov_len) {
-			skip -= chain->iov[i].iov_len;
+	for (unsigned int i = 0; i < n_frame; i++) {
+		if (skip >= frame[i].iov_len) {
+			skip -= frame[i].iov_len;
 			continue;
 		}
-		iov[n].iov_base = (uint8_t *)chain->iov[i].iov_base + skip;
-		iov[n].iov_len = chain->iov[i].iov_len - skip;
+		iov[n].iov_base = (uint8_t *)frame[i].iov_base + skip;
+		iov[n].iov_len = frame[i].iov_len - skip;
 		skip = 0;
 		n++;
 	}
-	packets = iov_wire_packets(hdr, chain->iov, chain->n_iov, p->hdr_bytes, bytes);
 	/* Only a chain made to annoy has more parts. */
 	if (n > UIO_PARTS_MAX || writev(p->tx_tap_fd, iov, (int)n) < 0)
 		count(&p->stats.drops[VXDP_DROP_TX_TAP], packets, bytes);
@@ -90,12 +89,12 @@ static bool held_try(struct pair *p, uint64_t now_ns)
 	return true;
 }
 
-static ssize_t tap_read(struct pair *p, const struct iovec *iov, unsigned int n)
+static ssize_t tap_read(struct pair *p, const struct iovec *iov, unsigned int n, bool *readable)
 {
 	ssize_t bytes = readv(p->tap_fd, iov, (int)n);
 
 	if (bytes < 0)
-		p->tap_readable = false;
+		*readable = false;
 	/* EFAULT: the guest's memory is gone, and with it the frame. EIO: so is the tap. */
 	if (bytes < 0 && errno != EAGAIN)
 		count(&p->stats.drops[VXDP_DROP_RX_STOP], 1, 0);
@@ -103,12 +102,12 @@ static ssize_t tap_read(struct pair *p, const struct iovec *iov, unsigned int n)
 }
 
 /* One frame into buffers that hold the longest there can be. */
-static bool rx_straight(struct pair *p, unsigned int chains)
+static bool rx_straight(struct pair *p, unsigned int chains, bool *readable)
 {
 	struct iovec *iov = window_first(&p->window)->iov;
 	unsigned int parts = deliver_parts(p, chains);
 	struct vu_net_hdr hdr = {};
-	ssize_t bytes = tap_read(p, iov, parts);
+	ssize_t bytes = tap_read(p, iov, parts, readable);
 	uint32_t frame_bytes;
 
 	if (bytes <= p->hdr_bytes)
@@ -127,7 +126,7 @@ static bool rx_straight(struct pair *p, unsigned int chains)
 }
 
 /* One buffer a frame: what is longer than the buffer spills into `held`, and is dropped. */
-static bool rx_one_buffer(struct pair *p)
+static bool rx_one_buffer(struct pair *p, bool *readable)
 {
 	struct vu_chain *c = window_first(&p->window);
 	struct iovec iov[VU_CHAIN_IOV_MAX + 1];
@@ -136,7 +135,7 @@ static bool rx_one_buffer(struct pair *p)
 
 	memcpy(iov, c->iov, c->n_iov * sizeof(iov[0]));
 	iov[c->n_iov] = (struct iovec){p->held, GSO_FRAME_MAX + VNET_HDR_MAX};
-	bytes = tap_read(p, iov, MIN(c->n_iov + 1u, (unsigned int)UIO_PARTS_MAX));
+	bytes = tap_read(p, iov, MIN(c->n_iov + 1u, (unsigned int)UIO_PARTS_MAX), readable);
 	if (bytes <= p->hdr_bytes)
 		return false;
 	iov_read(iov, c->n_iov + 1u, 0, &hdr, p->hdr_bytes);
@@ -153,10 +152,10 @@ static bool rx_one_buffer(struct pair *p)
 }
 
 /* Mergeable, and too few buffers for the longest frame: perhaps this one is short. */
-static bool rx_held(struct pair *p, uint64_t now_ns)
+static bool rx_held(struct pair *p, uint64_t now_ns, bool *readable)
 {
 	struct iovec iov = {p->held, GSO_FRAME_MAX + VNET_HDR_MAX};
-	ssize_t bytes = tap_read(p, &iov, 1);
+	ssize_t bytes = tap_read(p, &iov, 1, readable);
 
 	if (bytes <= p->hdr_bytes)
 		return false;
@@ -166,7 +165,7 @@ static bool rx_held(struct pair *p, uint64_t now_ns)
 	return true;
 }
 
-unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns)
+static unsigned int rx_some(struct pair *p, unsigned int budget, uint64_t now_ns, bool *readable)
 {
 	uint32_t longest = p->hdr_bytes + (p->gso_rx ? GSO_FRAME_MAX : p->frame_bytes_max);
 	unsigned int done = 0;
@@ -178,7 +177,7 @@ unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns)
 		}
 		done++;
 	}
-	while (p->tap_readable && done < budget) {
+	while (*readable && done < budget) {
 		unsigned int chains = deliver_room(p, longest);
 		bool moved;
 
@@ -187,11 +186,11 @@ unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns)
 			break;
 		}
 		if (!p->mergeable)
-			moved = rx_one_buffer(p);
+			moved = rx_one_buffer(p, readable);
 		else if (chains && deliver_parts(p, chains) <= UIO_PARTS_MAX)
-			moved = rx_straight(p, chains);
+			moved = rx_straight(p, chains, readable);
 		else
-			moved = rx_held(p, now_ns);
+			moved = rx_held(p, now_ns, readable);
 		if (!moved)
 			break;
 		done++;
@@ -201,4 +200,26 @@ unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns)
 		}
 	}
 	return done;
+}
+
+unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns)
+{
+	return rx_some(p, budget, now_ns, &p->tap_readable);
+}
+
+bool kernel_rx_drain(struct pair *p, uint64_t now_ns)
+{
+	/* p->tap_readable is its own worker's: only that one sees the events it stands for. */
+	bool readable = p->tap_fd >= 0;
+	unsigned int frames = 0, moved = 1;
+
+	while ((readable || p->held_bytes) && moved && frames < DRAIN_MAX) {
+		moved = rx_some(p, BURST, now_ns, &readable);
+		frames += moved;
+	}
+	if (frames) {
+		vu_ring_flush(p->rx);
+		vu_ring_notify(p->rx);
+	}
+	return !readable && !p->held_bytes;
 }

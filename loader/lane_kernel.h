@@ -13,11 +13,13 @@
 /**
  * kernel_tx() - write one guest frame to the tap
  * @hdr: private, checked copy of its virtio-net header
- * @chain: the guest's buffer, header included
+ * @frame: where the frame is, after @skip bytes
+ * @bytes: of the frame
  *
  * Counts what became of it. Neither pushes nor flushes.
  */
-void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct vu_chain *chain);
+void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct iovec *frame,
+	       unsigned int n_frame, size_t skip, uint32_t bytes);
 
 /**
  * kernel_rx() - frames from the tap into the guest's receive buffers
@@ -25,5 +27,11 @@ void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct vu_cha
  * Return: frames moved. Sets p->rx_starved when only buffers are missing. Pushes, does not flush.
  */
 unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns);
+
+/**
+ * kernel_rx_drain() - everything that is in the tap now; by any worker, with the receive lock held
+ * Return: true if it was empty in the end.
+ */
+bool kernel_rx_drain(struct pair *p, uint64_t now_ns);
 
 #endif /* VXDP_LOADER_LANE_KERNEL_H */

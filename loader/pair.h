@@ -37,7 +37,7 @@ struct lane_count {
 /* tx_* written by the worker, rx_* by whoever has the receive lock; read by anyone. */
 struct pair_stats {
 	struct lane_count rx_direct, rx_kernel, rx_guest, rx_bounced;
-	struct lane_count tx_direct, tx_kernel, tx_bounced;
+	struct lane_count tx_direct, tx_kernel, tx_guest, tx_bounced;
 	struct lane_count drops[VXDP_N_VERDICTS];
 };
 
@@ -48,7 +48,9 @@ static inline void count(struct lane_count *c, uint64_t packets, uint64_t bytes)
 }
 
 struct capture;
+struct deliver_table;
 struct direct_socket;
+struct guest_waiting;
 struct port;
 struct worker;
 
@@ -96,8 +98,13 @@ struct pair {
 	unsigned int n_sockets;
 	unsigned int posted_max; /* quota of guest buffers in fill rings */
 	struct flow_tables tables;
-	struct flow_cache flows;
-	struct capture *capture; /* NULL unless `vxdp dump` listens; see capture.h */
+	struct flow_cache *flows; /* of its worker */
+	struct capture *capture;  /* NULL unless `vxdp dump` listens; see capture.h */
+
+	/* Guest lane. */
+	bool guest_lane; /* it may send there */
+	const struct deliver_table *deliver;
+	struct guest_waiting *waiting;
 
 	struct window window;
 	struct pair_stats stats;

@@ -6,10 +6,13 @@
 
 #include "capture.h"
 #include "deliver.h"
+#include "guest_wait.h"
 #include "lane_direct.h"
+#include "lane_guest.h"
 #include "lane_kernel.h"
 
-#define TX_PARTS (BURST + VU_CHAIN_IOV_MAX)
+#define TX_PARTS   (BURST + VU_CHAIN_IOV_MAX)
+#define LINE_BYTES 64
 
 static void fault(struct pair *p, const char *reason, bool is_rx, bool is_mem)
 {
@@ -43,77 +46,133 @@ static struct direct_socket *tx_socket(struct pair *p)
 	return p->n_sockets && !p->socket[0]->tx_stuck ? p->socket[0] : NULL;
 }
 
-/*
- * The headers of all frames of a burst, at the same time: the guest's core wrote them last, and
- * each would else be waited for on its own.
- */
-static void tx_prefetch(const struct vu_chain *chain, int n)
-{
-	for (int i = 0; i < n; i++) {
-		const uint8_t *first = chain[i].n_iov ? chain[i].iov[0].iov_base : NULL;
+/* What a burst has in common. */
+struct tx_burst {
+	struct guest_batch guest;
+	struct direct_socket *socket;
+	uint32_t generation;
+	uint64_t now_ns;
+};
 
-		__builtin_prefetch(first);
-		__builtin_prefetch(first + CACHE_LINE_BYTES);
+/* The beginning of a frame, read once. Return: bytes behind the virtio-net header. */
+static size_t read_head(const struct pair *p, const struct vu_chain *c, struct guest_head *head)
+{
+	size_t n = MIN((size_t)c->bytes - p->hdr_bytes, sizeof(head->frame));
+
+	if (likely(p->hdr_bytes == sizeof(head->hdr) && c->iov[0].iov_len >= sizeof(*head))) {
+		memcpy(head, c->iov[0].iov_base, sizeof(*head));
+		return n;
 	}
+	head->hdr = (struct vu_net_hdr){};
+	peek(c, 0, (uint8_t *)&head->hdr, p->hdr_bytes);
+	peek(c, p->hdr_bytes, head->frame, n);
+	return n;
 }
 
-/* One guest frame: check, choose the lane, send. Pushes the buffer unless the kernel holds it. */
-static void tx_one(struct pair *p, const struct vu_chain *c, uint64_t now_ns)
+/*
+ * May it go to the wire at once? TCP may have to take the other lane, and so does a GSO frame,
+ * which only a guest that breaks its own rules sends in a flow of the direct lane.
+ */
+static bool takes_direct(const struct pair *p, const struct tx_burst *t, const struct vu_chain *c,
+			 const struct vu_net_hdr *hdr)
 {
-	struct direct_socket *s = tx_socket(p);
-	struct {
-		struct vu_net_hdr hdr;
-		uint8_t frame[FLOW_PEEK_BYTES];
-	} private = {};
+	uint8_t frame[FLOW_PEEK_BYTES];
+	size_t n = MIN((size_t)c->bytes - p->hdr_bytes, sizeof(frame));
+
+	if (!t->socket || hdr->gso_type)
+		return false;
+	if (!p->tables.tcp_kernel)
+		return true;
+	peek(c, p->hdr_bytes, frame, n);
+	return !flow_is_tcp_or_unclear(frame, n);
+}
+
+/* The lane of a frame that was checked. Pushes the buffer unless it is still needed. */
+static void tx_lane(struct pair *p, struct tx_burst *t, unsigned int i, const struct vu_chain *c,
+		    size_t head_bytes)
+{
+	const struct guest_head *head = &t->guest.head[i];
 	uint32_t bytes = c->bytes - p->hdr_bytes;
-	enum flow_lane lane = FLOW_KERNEL;
+	struct flow_entry *flow = p->guest_lane || t->socket
+					  ? guest_route(p, &t->guest, head->frame, head_bytes,
+							t->generation, t->now_ns)
+					  : NULL;
 
-	if (c->bytes < p->hdr_bytes + (uint32_t)ETH_HLEN) {
-		count(&p->stats.drops[VXDP_DROP_TX_SHORT], 1, c->bytes);
-		vu_ring_push(p->tx, c->head, 0);
+	if (flow && flow->lane == FLOW_GUEST && p->guest_lane &&
+	    guest_add(p, &t->guest, i, c, flow, t->now_ns))
 		return;
-	}
-	peek(c, 0, (uint8_t *)&private.hdr, p->hdr_bytes);
-	if (vu_net_hdr_check(&private.hdr, bytes, p->features)) {
-		count(&p->stats.drops[VXDP_DROP_TX_OFFLOAD], 1, bytes);
-		vu_ring_push(p->tx, c->head, 0);
-		return;
-	}
-	if (s) {
-		size_t n = MIN(bytes, (uint32_t)FLOW_PEEK_BYTES);
-
-		peek(c, p->hdr_bytes, private.frame, n);
-		lane = flow_lane(&p->flows, &p->tables, private.frame, n, now_ns);
-	}
-	/* A GSO frame of a flow of the direct lane: only a guest that breaks its own rules. */
-	if (lane == FLOW_DIRECT && !private.hdr.gso_type) {
+	guest_elsewhere(p, VXDP_PORT_NONE, t->now_ns);
+	if (flow && flow->lane == FLOW_DIRECT && takes_direct(p, t, c, &head->hdr)) {
 		if (unlikely(p->capture != NULL))
 			capture_send(p->capture, p->tables.port_id, VXDP_PORT_UPLINK, VXDP_TO_WIRE,
 				     c->iov, c->n_iov, p->hdr_bytes, bytes);
-		direct_tx(p, s, &private.hdr, c);
+		direct_tx(p, t->socket, &head->hdr, c);
 		return;
 	}
-	kernel_tx(p, &private.hdr, c);
+	kernel_tx(p, &head->hdr, c->iov, c->n_iov, p->hdr_bytes, bytes);
 	vu_ring_push(p->tx, c->head, 0);
+}
+
+static void tx_drop(struct pair *p, enum vxdp_verdict why, const struct vu_chain *c, uint32_t bytes)
+{
+	count(&p->stats.drops[why], 1, bytes);
+	vu_ring_push(p->tx, c->head, 0);
+}
+
+static void tx_one(struct pair *p, struct tx_burst *t, unsigned int i, const struct vu_chain *c)
+{
+	struct guest_head *head = &t->guest.head[i];
+	uint32_t bytes = c->bytes - p->hdr_bytes;
+	size_t n;
+
+	if (c->bytes < p->hdr_bytes + (uint32_t)ETH_HLEN) {
+		tx_drop(p, VXDP_DROP_TX_SHORT, c, c->bytes);
+		return;
+	}
+	n = read_head(p, c, head);
+	if ((head->hdr.flags | head->hdr.gso_type) &&
+	    vu_net_hdr_check(&head->hdr, bytes, p->features)) {
+		tx_drop(p, VXDP_DROP_TX_OFFLOAD, c, bytes);
+		return;
+	}
+	tx_lane(p, t, i, c, n);
+}
+
+static void tx_all(struct pair *p, struct direct_socket *s, const struct vu_chain *chain,
+		   unsigned int n, uint64_t now_ns)
+{
+	struct tx_burst t;
+
+	t.guest.n = 0;
+	t.socket = s;
+	t.generation = flow_generation(&p->tables);
+	t.now_ns = now_ns;
+	for (unsigned int i = 0; i < n; i++) {
+		__builtin_prefetch(chain[i].iov[0].iov_base);
+		__builtin_prefetch((uint8_t *)chain[i].iov[0].iov_base + LINE_BYTES);
+	}
+	for (unsigned int i = 0; i < n; i++)
+		tx_one(p, &t, i, &chain[i]);
+	guest_flush(p, &t.guest, now_ns);
 }
 
 /* A ring that is started and not enabled: its frames are taken and thrown away (vhost-user.rst). */
 static void tx_discard(struct pair *p, const struct vu_chain *c)
 {
-	count(&p->stats.drops[VXDP_DROP_TX_DISABLED], 1, c->bytes);
-	vu_ring_push(p->tx, c->head, 0);
+	tx_drop(p, VXDP_DROP_TX_DISABLED, c, c->bytes);
 }
 
 static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 {
 	struct direct_socket *s = tx_socket(p);
-	unsigned int burst = BURST, reaped = 0;
+	unsigned int retried = guest_retry(p, now_ns), reaped = 0, burst;
 	struct vu_chain chain[BURST];
 	struct iovec part[TX_PARTS];
 	int n;
 
 	for (unsigned int i = 0; i < p->n_sockets; i++)
 		reaped += direct_tx_reap(p, p->socket[i]);
+	burst = guest_may_pop(p, now_ns);
 	if (s)
 		burst = MIN(burst, direct_tx_room(s));
 	n = burst ? vu_ring_pop(p->tx, chain, burst, part, TX_PARTS) : 0;
@@ -121,20 +180,18 @@ static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 		fault(p, vu_ring_broken(p->tx), false, false);
 		return reaped;
 	}
-	tx_prefetch(chain, n);
-	for (int i = 0; i < n; i++) {
-		if (p->tx_enabled)
-			tx_one(p, &chain[i], now_ns);
-		else
-			tx_discard(p, &chain[i]);
-	}
+	if (n && p->tx_enabled)
+		tx_all(p, s, chain, (unsigned int)n, now_ns);
+	for (int i = 0; i < n && !p->tx_enabled; i++)
+		tx_discard(p, &chain[i]);
 	if (s && direct_tx_outstanding(s))
 		direct_tx_kick(s);
-	if (n || reaped) {
+	if (n || reaped || retried) {
 		vu_ring_flush(p->tx);
 		vu_ring_notify(p->tx);
 	}
-	return (unsigned int)n;
+	/* What waited was counted when it was popped, but it shows that there is work. */
+	return n ? (unsigned int)n : retried > 0;
 }
 
 static unsigned int poll_rx(struct pair *p, uint64_t now_ns)
@@ -187,13 +244,14 @@ static bool rx_wants_buffers(struct pair *p)
 	return p->rx_starved;
 }
 
-bool pair_arm(struct pair *p)
+bool pair_arm(struct pair *p, uint64_t now_ns)
 {
 	bool available;
 
 	if (p->fault)
 		return true;
-	if (p->tx && vu_ring_kick_arm(p->tx))
+	/* While nothing may be popped the clock, or a buffer that comes free, is waited for. */
+	if (p->tx && guest_may_pop(p, now_ns) && vu_ring_kick_arm(p->tx))
 		return false;
 	if (!p->rx)
 		return true;
@@ -226,5 +284,6 @@ bool pair_needs_clock(const struct pair *p)
 
 	for (unsigned int i = 0; i < p->n_sockets; i++)
 		outstanding |= direct_tx_outstanding(p->socket[i]);
-	return !p->fault && (without_kick || outstanding || p->held_bytes);
+	return !p->fault &&
+	       (without_kick || outstanding || p->held_bytes || guest_waiting_count(p->waiting));
 }

@@ -11,7 +11,7 @@
 unsigned int pair_poll(struct pair *p, uint64_t now_ns);
 
 /** pair_arm() - ask for kicks before a sleep. Return: false if there is work already. */
-bool pair_arm(struct pair *p);
+bool pair_arm(struct pair *p, uint64_t now_ns);
 
 /** pair_disarm() - awake again */
 void pair_disarm(struct pair *p);

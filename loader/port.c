@@ -25,6 +25,7 @@
 #include <vxdp/log.h>
 #include <vxdp/util.h>
 
+#include "guest_wait.h"
 #include "rundir.h"
 
 #ifndef VIRTIO_NET_F_HOST_USO
@@ -84,6 +85,16 @@ static void pair_configure(struct port *port, struct pair *p)
 		p->rx_gso |= 1 << VIRTIO_NET_HDR_GSO_UDP_L4;
 	p->frame_bytes_max = port->mtu + ETHERNET_OVERHEAD;
 	p->tables.tcp_kernel = tcp_kernel(port);
+	p->guest_lane = port->lane != LANE_KERNEL;
+}
+
+static void pair_free(struct pair *p)
+{
+	if (p) {
+		free(p->held);
+		free(p->waiting);
+		free(p);
+	}
 }
 
 static int pair_new(struct port *port, unsigned int index, struct pair **out)
@@ -93,8 +104,8 @@ static int pair_new(struct port *port, unsigned int index, struct pair **out)
 	if (!p)
 		return -ENOMEM;
 	p->held = malloc(GSO_FRAME_MAX + VNET_HDR_MAX);
-	if (!p->held) {
-		free(p);
+	if (!p->held || guest_waiting_new(&p->waiting)) {
+		pair_free(p);
 		return -ENOMEM;
 	}
 	p->port = port;
@@ -103,6 +114,7 @@ static int pair_new(struct port *port, unsigned int index, struct pair **out)
 	p->worker = port->sw->worker[index % port->sw->n_workers];
 	p->tap_fd = -1;
 	p->tx_tap_fd = port->tap.first_fd;
+	p->deliver = &port->sw->deliver;
 	p->tables = (struct flow_tables){
 		.pins = port->sw->pins,
 		.port_id = (uint16_t)port->id,
@@ -110,14 +122,6 @@ static int pair_new(struct port *port, unsigned int index, struct pair **out)
 	p->capture = port->capture.fd >= 0 ? &port->capture : NULL;
 	*out = p;
 	return 0;
-}
-
-static void pair_free(struct pair *p)
-{
-	if (p) {
-		free(p->held);
-		free(p);
-	}
 }
 
 struct ring_change {
@@ -168,6 +172,7 @@ static void worker_ring_remove(void *arg)
 		window_empty_into(&p->window, p->rx);
 		p->rx = NULL;
 	} else {
+		guest_stop(p);
 		p->tx = NULL;
 	}
 	vu_ring_flush(c->ring);
@@ -194,7 +199,10 @@ static void worker_tap_set(void *arg)
 
 	if (p->tap_fd >= 0)
 		worker_unwatch(p->worker, SOURCE_TAP, p->tap_fd);
+	/* Other workers read the tap too, see guest_enter(). */
+	deliver_lock(p);
 	p->tap_fd = c->tap_fd;
+	deliver_unlock(p);
 	p->tx_tap_fd = c->tap_fd >= 0 ? c->tap_fd : p->port->tap.first_fd;
 	p->tap_readable = c->tap_fd >= 0;
 	if (c->tap_fd >= 0)
@@ -279,7 +287,7 @@ static void port_publish(struct port *port, const struct pair *stopping)
 	struct pair *active[VU_PAIRS_MAX];
 	unsigned int n = active_pairs(port, active), kept = 0;
 
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n && port->lane != LANE_KERNEL; i++)
 		if (active[i] != stopping)
 			active[kept++] = active[i];
 	if (deliver_publish(&port->sw->deliver, port->id, active, kept, port->sw->worker,

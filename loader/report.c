@@ -99,7 +99,7 @@ static json_t *port_status(const struct port *port)
 		json_array_append_new(queues, queue_status(port, p));
 	}
 	return json_pack(
-		"{ss, sI, ss, ss, ss, ss, ss, si, ss, ss, sb, si, ss?, so, so, si, sI, si, ss, so, so}",
+		"{ss, sI, ss, ss, ss, ss, ss, si, ss, ss, sb, si, ss?, so, so, si, sI, si, ss, sb, so, so}",
 		"name", port->name, "id", (json_int_t)port->id, "kind", "vm", "socket",
 		port->socket_path, "role", role_name(info.role), "state", state_names[info.state],
 		"tap", port->tap.ifname, "ifindex", (int)port->tap.ifindex, "lane",
@@ -115,7 +115,8 @@ static json_t *port_status(const struct port *port)
 		(int)info.peer_pid, "tcp_lane",
 		port->direct.n_sockets && !(port->entry.flags & VXDP_PORT_TCP_KERNEL) ? "direct"
 										      : "kernel",
-		"memory", memory_status(port, info.mem), "queues", queues);
+		"guest_lane", deliver_pairs(&port->sw->deliver, port->id) > 0, "memory",
+		memory_status(port, info.mem), "queues", queues);
 }
 
 static json_t *worker_status(const struct worker *w)
@@ -219,12 +220,13 @@ static json_t *queue_stats(const struct port *port, const struct pair *p)
 	json_t *rx, *tx, *xsk;
 
 	kernel_drops(rx_drops, &x);
-	rx = json_pack("{so, so, so, so}", "direct", lane_json(&p->stats.rx_direct), "kernel",
-		       lane_json(&p->stats.rx_kernel), "bounced", lane_json(&p->stats.rx_bounced),
-		       "drops", rx_drops);
-	tx = json_pack("{so, so, so, so}", "direct", lane_json(&p->stats.tx_direct), "kernel",
-		       lane_json(&p->stats.tx_kernel), "bounced", lane_json(&p->stats.tx_bounced),
-		       "drops", drops_json(p, "drop_tx_"));
+	rx = json_pack("{so, so, so, so, so}", "direct", lane_json(&p->stats.rx_direct), "kernel",
+		       lane_json(&p->stats.rx_kernel), "guest", lane_json(&p->stats.rx_guest),
+		       "bounced", lane_json(&p->stats.rx_bounced), "drops", rx_drops);
+	tx = json_pack("{so, so, so, so, so}", "direct", lane_json(&p->stats.tx_direct), "kernel",
+		       lane_json(&p->stats.tx_kernel), "guest", lane_json(&p->stats.tx_guest),
+		       "bounced", lane_json(&p->stats.tx_bounced), "drops",
+		       drops_json(p, "drop_tx_"));
 	xsk = json_pack("{sI, sI, sI, sI, sI, sI}", "rx_dropped", (json_int_t)x.rx_dropped,
 			"rx_invalid_descs", (json_int_t)x.rx_invalid_descs, "tx_invalid_descs",
 			(json_int_t)x.tx_invalid_descs, "rx_ring_full", (json_int_t)x.rx_ring_full,

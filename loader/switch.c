@@ -309,7 +309,7 @@ static void worker_capture_set(void *arg)
 {
 	struct capture_change *c = arg;
 
-	c->pair->capture = c->capture;
+	store_release(&c->pair->capture, c->capture);
 }
 
 static void capture_point(struct port *port, struct capture *capture)
@@ -320,6 +320,8 @@ static void capture_point(struct port *port, struct capture *capture)
 		if (change.pair)
 			worker_call(change.pair->worker, worker_capture_set, &change);
 	}
+	/* Others look at it when they deliver there. */
+	workers_pass(port->sw->worker, port->sw->n_workers);
 }
 
 static void port_capture_set(struct port *port, unsigned int snaplen, int fd)

@@ -67,6 +67,7 @@ struct worker {
 	unsigned int n_xsks;
 	int xsk[XSKS_MAX]; /* AF_XDP sockets to sleep on */
 	bool xsks_in_set;  /* they are in sleep_fd */
+	struct flow_cache *flows;
 	struct worker_stats stats;
 };
 
@@ -158,6 +159,9 @@ int worker_pair_add(struct worker *w, struct pair *p)
 {
 	if (w->n_pairs == PAIRS_MAX)
 		return -ENOSPC;
+	/* What is cached of it is from another time. */
+	memset(w->flows, 0, sizeof(*w->flows));
+	p->flows = w->flows;
 	w->pair[w->n_pairs++] = p;
 	return 0;
 }
@@ -203,10 +207,10 @@ static void answer_request(struct worker *w)
 }
 
 /* Ask every guest for a kick. False: there is work after all. */
-static bool arm_all(struct worker *w)
+static bool arm_all(struct worker *w, uint64_t now)
 {
 	for (unsigned int i = 0; i < w->n_pairs; i++) {
-		if (pair_arm(w->pair[i]))
+		if (pair_arm(w->pair[i], now))
 			continue;
 		while (i--)
 			pair_disarm(w->pair[i]);
@@ -215,12 +219,12 @@ static bool arm_all(struct worker *w)
 	return true;
 }
 
-static void worker_sleep(struct worker *w)
+static void worker_sleep(struct worker *w, uint64_t now)
 {
 	struct epoll_event event;
 	bool soon = false;
 
-	if (!arm_all(w))
+	if (!arm_all(w, now))
 		return;
 	xsks_watch(w);
 	for (unsigned int i = 0; i < w->n_pairs; i++)
@@ -274,7 +278,7 @@ static void *worker_main(void *arg)
 		if (frames)
 			last_frame = now;
 		if (!frames && now - last_frame >= SPIN_NS && !w->options.poll_busy) {
-			worker_sleep(w);
+			worker_sleep(w, now);
 			now = now_ns();
 			last_look = now;
 			last_frame = now;
@@ -321,6 +325,7 @@ static void worker_free(struct worker *w)
 	close_fd(&w->epoll_fd);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->answered);
+	free(w->flows);
 	free(w);
 }
 
@@ -333,15 +338,16 @@ int worker_start(const struct worker_options *options, struct vx_error *error, s
 	if (!w)
 		return vx_fail_errno(error, -ENOMEM, "cannot start a worker");
 	w->options = *options;
+	w->flows = aligned_alloc(_Alignof(struct flow_cache), sizeof(*w->flows));
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->answered, NULL);
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->sleep_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->epoll_fd < 0 || w->sleep_fd < 0 || w->wake_fd < 0 ||
+	if (!w->flows || w->epoll_fd < 0 || w->sleep_fd < 0 || w->wake_fd < 0 ||
 	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &wake) ||
 	    epoll_ctl(w->sleep_fd, EPOLL_CTL_ADD, w->epoll_fd, &wake)) {
-		err = -errno;
+		err = w->flows ? -errno : -ENOMEM;
 		worker_free(w);
 		return vx_fail_errno(error, err, "cannot start a worker");
 	}
@@ -390,6 +396,16 @@ void worker_call(struct worker *w, void (*fn)(void *arg), void *arg)
 	while (!request.done)
 		pthread_cond_wait(&w->answered, &w->lock);
 	pthread_mutex_unlock(&w->lock);
+}
+
+static void nothing(void *arg)
+{
+}
+
+void workers_pass(struct worker *const *workers, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		worker_call(workers[i], nothing, NULL);
 }
 
 struct worker_stats worker_stats(const struct worker *w)

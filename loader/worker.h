@@ -43,6 +43,9 @@ void worker_stop(struct worker **w);
  */
 void worker_call(struct worker *w, void (*fn)(void *arg), void *arg);
 
+/** workers_pass() - wait until each of them was between two passes */
+void workers_pass(struct worker *const *workers, unsigned int n);
+
 /* From inside worker_call(): */
 
 int worker_pair_add(struct worker *w, struct pair *p);

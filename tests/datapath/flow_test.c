@@ -57,6 +57,8 @@ bool vxdp_port_mac_allowed(const struct vxdp_pins *p, uint32_t port, const uint8
 static struct flow_cache cache;
 static struct flow_tables tables;
 static uint64_t now_ns;
+static uint16_t port; /* of the last answer */
+static bool stays;    /* it was the answer all the time */
 
 static int setup(void **state)
 {
@@ -73,6 +75,23 @@ static int setup(void **state)
 	return 0;
 }
 
+/* What a worker does with a frame, but for the lanes themselves. */
+static enum flow_lane flow_lane(const uint8_t *frame, size_t bytes)
+{
+	struct flow_key key = flow_key_of(frame, bytes, tables.port_id);
+	uint32_t generation = flow_generation(&tables);
+	struct flow_entry *e = flow_find(&cache, &key, generation, now_ns);
+
+	stays = true;
+	if (!e)
+		e = flow_look_up(&cache, &tables, &key, generation, now_ns, &stays);
+	assert_ptr_equal(flow_find(&cache, &key, generation, now_ns), e);
+	port = e->port;
+	if (e->lane == FLOW_DIRECT && tables.tcp_kernel && flow_is_tcp_or_unclear(frame, bytes))
+		return FLOW_KERNEL;
+	return e->lane;
+}
+
 /* A frame from the guest to the wire: @type and what follows the Ethernet header. */
 static enum flow_lane lane(uint16_t type, const uint8_t *l3, size_t l3_bytes)
 {
@@ -84,7 +103,7 @@ static enum flow_lane lane(uint16_t type, const uint8_t *l3, size_t l3_bytes)
 	frame[13] = (uint8_t)type;
 	if (l3_bytes)
 		memcpy(frame + 14, l3, l3_bytes);
-	return flow_lane(&cache, &tables, frame, 14 + l3_bytes, now_ns);
+	return flow_lane(frame, 14 + l3_bytes);
 }
 
 static enum flow_lane ipv4(uint8_t protocol, uint16_t fragment)
@@ -146,13 +165,75 @@ static void both_addresses_have_to_be_known(void **state)
 	assert_int_equal(refreshes, 0);
 }
 
-static void host_and_guests_are_the_programs_business(void **state)
+static void the_host_is_the_programs_business(void **state)
 {
 	wire_is_at = VXDP_PORT_HOST;
 	assert_int_equal(ipv4(17, 0), FLOW_KERNEL);
-	wire_is_at = GUEST_PORT + 1;
+	wire_is_at = GUEST_PORT; /* back to where it came from: they count that */
 	config.generation++;
 	assert_int_equal(ipv4(17, 0), FLOW_KERNEL);
+}
+
+/* TCP and all, whatever lane the wire has for it. */
+static void other_guests_are_reached_in_their_own_lane(void **state)
+{
+	wire_is_at = GUEST_PORT + 1;
+	assert_int_equal(ipv4(17, 0), FLOW_GUEST);
+	assert_int_equal(port, GUEST_PORT + 1);
+	assert_int_equal(ipv4(6, 0), FLOW_GUEST);
+	policies[GUEST_PORT].flags = policies[GUEST_PORT + 1].flags = VXDP_POLICY_ISOLATED;
+	config.generation++;
+	assert_int_equal(ipv4(6, 0), FLOW_KERNEL);
+	assert_false(stays);
+}
+
+/* Whoever sends needs to know whether older frames of the flow may be elsewhere. */
+static void a_change_of_lane_is_told(void **state)
+{
+	wire_is_at = GUEST_PORT + 1;
+	assert_int_equal(ipv4(17, 0), FLOW_GUEST);
+	assert_false(stays);
+	config.generation++;
+	assert_int_equal(ipv4(17, 0), FLOW_GUEST);
+	assert_true(stays);
+	now_ns += 2 * SECOND_NS;
+	assert_int_equal(ipv4(17, 0), FLOW_GUEST);
+	assert_true(stays);
+	wire_is_at = GUEST_PORT + 2;
+	config.generation++;
+	assert_int_equal(ipv4(17, 0), FLOW_GUEST);
+	assert_false(stays);
+	guest_is_at = 0;
+	config.generation++;
+	assert_int_equal(ipv4(17, 0), FLOW_KERNEL);
+	guest_is_at = GUEST_PORT;
+	config.generation++;
+	assert_int_equal(ipv4(17, 0), FLOW_GUEST);
+	assert_false(stays);
+}
+
+/* As many flows as a busy host has are remembered, all at once. */
+static void a_thousand_flows_fit(void **state)
+{
+	unsigned int first, again;
+	uint8_t frame[60] = {0};
+
+	wire_is_at = GUEST_PORT + 1;
+	for (int round = 0; round < 2; round++) {
+		for (unsigned int vid = 1; vid <= 1000; vid++) {
+			memcpy(frame, wire, 6);
+			memcpy(frame + 6, guest, 6);
+			frame[12] = 0x81;
+			frame[14] = (uint8_t)(vid >> 8);
+			frame[15] = (uint8_t)vid;
+			known_vlan = (uint16_t)vid;
+			assert_int_equal(flow_lane(frame, sizeof(frame)), FLOW_GUEST);
+		}
+		first = round ? first : lookups;
+	}
+	again = lookups - first;
+	assert_int_equal(first, 2000);
+	assert_in_range(again, 0, 200);
 }
 
 static void broadcast_is_never_looked_up(void **state)
@@ -162,7 +243,7 @@ static void broadcast_is_never_looked_up(void **state)
 	memset(frame, 0xff, 6);
 	memcpy(frame + 6, guest, 6);
 	memset(frame + 12, 0, sizeof(frame) - 12);
-	assert_int_equal(flow_lane(&cache, &tables, frame, sizeof(frame), now_ns), FLOW_KERNEL);
+	assert_int_equal(flow_lane(frame, sizeof(frame)), FLOW_KERNEL);
 	assert_int_equal(lookups, 0);
 }
 
@@ -173,7 +254,7 @@ static void the_cache_answers_until_something_changes(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(ipv4(17, 0), FLOW_DIRECT);
 	assert_int_equal(lookups, 2);
-	wire_is_at = GUEST_PORT + 1;
+	wire_is_at = VXDP_PORT_HOST;
 	config.generation++;
 	assert_int_equal(ipv4(17, 0), FLOW_KERNEL);
 }
@@ -262,7 +343,10 @@ int main(void)
 		TEST(fragments_go_with_their_flow),
 		TEST(ipv6_headers_are_walked),
 		TEST(both_addresses_have_to_be_known),
-		TEST(host_and_guests_are_the_programs_business),
+		TEST(the_host_is_the_programs_business),
+		TEST(other_guests_are_reached_in_their_own_lane),
+		TEST(a_change_of_lane_is_told),
+		TEST(a_thousand_flows_fit),
 		TEST(broadcast_is_never_looked_up),
 		TEST(the_cache_answers_until_something_changes),
 		TEST(a_live_flow_refreshes_its_source),

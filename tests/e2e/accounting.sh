@@ -7,8 +7,8 @@ LAB_TIMEOUT=240
 
 plan 22
 
-rx_delivered() { stat_sum vm0 '.queues[].rx | (.direct, .kernel, .bounced) | .packets'; }
-tx_taken() { stat_sum vm0 '.queues[].tx | (.direct, .kernel, .bounced) | .packets'; }
+rx_delivered() { stat_sum vm0 '.queues[].rx | (.direct, .kernel, .guest, .bounced) | .packets'; }
+tx_taken() { stat_sum vm0 '.queues[].tx | (.direct, .kernel, .guest, .bounced) | .packets'; }
 tx_dropped() { stat_sum vm0 '.queues[].tx.drops[].packets'; }
 # The counters of the AF_XDP socket are in the drops already: they are shown raw as well.
 rx_dropped() {

@@ -54,7 +54,8 @@ def status_dead:
 	(.ports | list((.name | text) and .state == "dead"));
 
 def lanes:
-	(.direct | counter) and (.kernel | counter) and (.bounced | counter) and (.drops | counters);
+	(.direct | counter) and (.kernel | counter) and (.guest | counter) and (.bounced | counter) and
+	(.drops | counters);
 
 def queue_stats:
 	(.pair | natural) and (.rx | lanes) and (.tx | lanes) and (.xsk | all(.[]; natural));

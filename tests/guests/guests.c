@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * guests.c - several guests of one switch, that send each other streams and check what arrives.
+ *
+ *   guests --guest SOCKET[,OPTION...]... --stream FROM:TO:BYTES[:csum]... [--count N] [--prime]
+ *          [--stall N] [--blink N] [--leave N] [--pause US]
+ *
+ * Guests are numbered from 0 in the order given; their options:
+ *
+ *   packed nomrg indirect    the ring; header and frame in an indirect table
+ *   csum tso                 what the guest takes: unfinished checksums, GSO frames
+ *   rx=BYTES parts=N ring=N  receive buffers
+ *
+ *   --count N    frames of each stream          --prime    make the addresses known first
+ *   --stall N    guest N never gives a receive buffer back
+ *   --blink N    guest N stops and starts its rings all the time
+ *   --leave N    guest N closes its connection in the middle
+ *   --pause US   between rounds, so that the switch falls asleep
+ *
+ * One line of JSON tells what became of each stream.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "stream.h"
+#include "vxdp/util.h"
+
+#define GUESTS_MAX   8
+#define STREAMS_MAX  16
+#define BURST	     32
+#define PATIENCE_MS  10000
+#define QUIET_MS     400
+#define BLINK_MS     3
+#define REGION_BYTES (64 << 20)
+#define NOBODY	     GUESTS_MAX
+
+struct guest {
+	const char *socket;
+	bool indirect;
+	struct fe_config config;
+	struct fe *fe;
+	bool gone;
+	unsigned int n_blinks;
+};
+
+struct lab {
+	unsigned int n_guests, n_streams;
+	struct guest guest[GUESTS_MAX];
+	struct stream stream[STREAMS_MAX];
+	uint64_t count;
+	bool prime;
+	unsigned int stall, blink, leave, pause_us;
+	uint64_t n_stray;
+	int64_t last_ms; /* something arrived */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int guest_open(struct guest *g)
+{
+	int err = fe_open(&g->config, &g->fe);
+
+	if (!err)
+		err = fe_sock_connect(g->fe, g->socket, PATIENCE_MS);
+	return err ? err : fe_net_start(g->fe);
+}
+
+/* Everything in the receive ring. A guest that stalls leaves it there. */
+static void receive(struct lab *lab, unsigned int n)
+{
+	static uint8_t frame[STREAM_MAX];
+	struct guest *g = &lab->guest[n];
+	struct fe_hdr hdr;
+	bool any = false;
+
+	while (n != lab->stall && !g->gone && fe_ring_has_used(fe_rx(g->fe, 0))) {
+		int bytes = fe_net_recv(g->fe, 0, &hdr, frame, sizeof(frame));
+		struct stream *s;
+
+		any = true;
+		if (bytes == -EPROTO)
+			break;
+		if (bytes <= 0)
+			continue;
+		s = stream_of(lab->stream, lab->n_streams, frame, (uint32_t)bytes);
+		if (s && s->to == n)
+			stream_take(s, &hdr, frame, (uint32_t)bytes);
+		else
+			lab->n_stray++;
+	}
+	if (!any)
+		return;
+	lab->last_ms = now_ms();
+	fe_net_refill(g->fe, 0);
+}
+
+/* A burst of one stream, as far as the ring takes it. Return: frames sent. */
+static unsigned int send_some(struct lab *lab, struct stream *s, unsigned int max)
+{
+	static uint8_t frame[STREAM_MAX];
+	struct guest *g = &lab->guest[s->from];
+	enum fe_layout layout = g->indirect ? FE_LAYOUT_TWO : FE_LAYOUT_ONE;
+	struct fe_hdr hdr;
+	unsigned int n = 0;
+
+	for (; !g->gone && n < max; n++) {
+		uint32_t bytes = stream_make(s, frame, &hdr);
+
+		if (fe_net_send(g->fe, 0, &hdr, frame, bytes, layout,
+				g->indirect ? FE_ADD_INDIRECT : 0))
+			break;
+		stream_sent(s);
+	}
+	if (n)
+		fe_net_flush(g->fe, 0);
+	return n;
+}
+
+/* A frame each way, one at a time, so that the switch knows all addresses. */
+static void prime(struct lab *lab)
+{
+	for (int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < lab->n_streams; i++) {
+			send_some(lab, &lab->stream[i], 1);
+			poll(NULL, 0, 20);
+			for (unsigned int n = 0; n < lab->n_guests; n++)
+				receive(lab, n);
+		}
+	}
+	for (unsigned int i = 0; i < lab->n_streams; i++) {
+		struct stream *s = &lab->stream[i];
+
+		s->n_sent = s->n_received = s->received_bytes = s->n_whole = s->n_unfinished = 0;
+		s->expected = s->sent_bytes;
+	}
+}
+
+/* Rings stop, and start again with what was in them. */
+static int blink(struct lab *lab)
+{
+	struct guest *g = &lab->guest[lab->blink];
+	int err = fe_net_rings_stop(g->fe);
+
+	if (err)
+		return err;
+	receive(lab, lab->blink);
+	g->n_blinks++;
+	return fe_net_rings_start(g->fe);
+}
+
+static bool sending(struct lab *lab)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < lab->n_streams; i++) {
+		struct stream *s = &lab->stream[i];
+
+		if (s->n_sent >= lab->count || lab->guest[s->from].gone)
+			continue;
+		send_some(lab, s, (unsigned int)MIN(lab->count - s->n_sent, (uint64_t)BURST));
+		any = true;
+	}
+	return any;
+}
+
+static void leave(struct lab *lab)
+{
+	struct guest *g = &lab->guest[lab->leave];
+
+	fe_sock_close(g->fe);
+	g->gone = true;
+}
+
+static int run(struct lab *lab)
+{
+	int64_t next_blink = now_ms(), end = next_blink + PATIENCE_MS * 2;
+	int err = 0;
+
+	lab->last_ms = now_ms();
+	while (!err && now_ms() < end && (sending(lab) || now_ms() - lab->last_ms < QUIET_MS)) {
+		for (unsigned int n = 0; n < lab->n_guests; n++)
+			receive(lab, n);
+		if (lab->blink != NOBODY && now_ms() >= next_blink) {
+			err = blink(lab);
+			next_blink = now_ms() + BLINK_MS;
+		}
+		if (lab->leave != NOBODY && !lab->guest[lab->leave].gone &&
+		    lab->stream[0].n_sent > lab->count / 2)
+			leave(lab);
+		if (lab->pause_us)
+			usleep(lab->pause_us);
+	}
+	return now_ms() < end ? err : -ETIMEDOUT;
+}
+
+static void report(const struct lab *lab)
+{
+	const char *bad = "";
+
+	printf("{\"streams\":[");
+	for (unsigned int i = 0; i < lab->n_streams; i++) {
+		const struct stream *s = &lab->stream[i];
+
+		printf("%s{\"from\":%u,\"to\":%u,\"sent\":%" PRIu64 ",\"sent_bytes\":%" PRIu64
+		       ",\"received\":%" PRIu64 ",\"received_bytes\":%" PRIu64 ",\"whole\":%" PRIu64
+		       ",\"unfinished\":%" PRIu64 ",\"reordered\":%" PRIu64 ",\"corrupt\":%" PRIu64
+		       ",\"bad_sum\":%" PRIu64 "}",
+		       i ? "," : "", s->from, s->to, s->n_sent,
+		       s->n_sent * (s->frame_bytes - STREAM_HEADERS), s->n_received,
+		       s->received_bytes, s->n_whole, s->n_unfinished, s->n_reordered, s->n_corrupt,
+		       s->n_bad_sum);
+	}
+	for (unsigned int n = 0; n < lab->n_guests; n++)
+		if (lab->guest[n].fe && lab->guest[n].fe->n_bad)
+			bad = lab->guest[n].fe->bad;
+	printf("],\"stray\":%" PRIu64 ",\"blinks\":%u,\"bad\":\"%s\"}\n", lab->n_stray,
+	       lab->blink == NOBODY ? 0 : lab->guest[lab->blink].n_blinks, bad);
+}
+
+static bool parse_guest(struct lab *lab, char *spec)
+{
+	struct guest *g = &lab->guest[lab->n_guests++];
+	uint64_t *features = &g->config.features;
+	char *word;
+
+	if (lab->n_guests > GUESTS_MAX)
+		return false;
+	fe_config_init(&g->config);
+	g->config.region_bytes = REGION_BYTES;
+	g->config.tx_buffer_bytes = STREAM_MAX + FE_HDR_BYTES;
+	*features |= FE_F(FE_F_CSUM) | FE_F(FE_F_HOST_TSO4);
+	g->socket = strtok(spec, ",");
+	while ((word = strtok(NULL, ",")) != NULL) {
+		if (!strcmp(word, "packed"))
+			*features |= FE_F(FE_F_PACKED);
+		else if (!strcmp(word, "nomrg"))
+			*features &= ~FE_F(FE_F_MRG_RXBUF);
+		else if (!strcmp(word, "indirect"))
+			g->indirect = true;
+		else if (!strcmp(word, "csum"))
+			*features |= FE_F(FE_F_GUEST_CSUM);
+		else if (!strcmp(word, "tso"))
+			*features |= FE_F(FE_F_GUEST_CSUM) | FE_F(FE_F_GUEST_TSO4);
+		else if (!strncmp(word, "rx=", 3))
+			g->config.rx_buffer_bytes = (uint32_t)atoi(word + 3);
+		else if (!strncmp(word, "parts=", 6))
+			g->config.rx_parts = (unsigned int)atoi(word + 6);
+		else if (!strncmp(word, "ring=", 5))
+			g->config.rx_num = g->config.tx_num = (uint16_t)atoi(word + 5);
+		else
+			return false;
+	}
+	return g->socket;
+}
+
+static bool parse_stream(struct lab *lab, const char *spec)
+{
+	struct stream *s = &lab->stream[lab->n_streams++];
+	char flag[8] = "";
+
+	if (lab->n_streams > STREAMS_MAX)
+		return false;
+	if (sscanf(spec, "%u:%u:%u:%7s", &s->from, &s->to, &s->frame_bytes, flag) < 3)
+		return false;
+	s->csum = !strcmp(flag, "csum");
+	return s->frame_bytes > STREAM_HEADERS && s->frame_bytes <= STREAM_MAX;
+}
+
+static bool parse(int argc, char **argv, struct lab *lab)
+{
+	static const struct option longs[] = {
+		{"guest", 1, 0, 'g'}, {"stream", 1, 0, 's'}, {"count", 1, 0, 'n'},
+		{"prime", 0, 0, 'p'}, {"stall", 1, 0, 'S'},  {"blink", 1, 0, 'b'},
+		{"leave", 1, 0, 'l'}, {"pause", 1, 0, 'u'},  {0},
+	};
+	bool ok = true;
+	int c;
+
+	while (ok && (c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		unsigned int value = optarg ? (unsigned int)atoi(optarg) : 0;
+
+		if (c == 'g')
+			ok = parse_guest(lab, optarg);
+		else if (c == 's')
+			ok = parse_stream(lab, optarg);
+		else if (c == 'n')
+			lab->count = value;
+		else if (c == 'p')
+			lab->prime = true;
+		else if (c == 'S')
+			lab->stall = value;
+		else if (c == 'b')
+			lab->blink = value;
+		else if (c == 'l')
+			lab->leave = value;
+		else if (c == 'u')
+			lab->pause_us = value;
+		else
+			ok = false;
+	}
+	for (unsigned int i = 0; ok && i < lab->n_streams; i++)
+		ok = lab->stream[i].from < lab->n_guests && lab->stream[i].to < lab->n_guests;
+	return ok && lab->n_streams && optind == argc;
+}
+
+int main(int argc, char **argv)
+{
+	static struct lab lab = {.count = 1000, .stall = NOBODY, .blink = NOBODY, .leave = NOBODY};
+	int err = 0;
+
+	if (!parse(argc, argv, &lab)) {
+		fputs("usage: guests --guest SOCKET[,OPTION...]... --stream FROM:TO:BYTES[:csum]... "
+		      "[--count N] [--prime] [--stall N] [--blink N] [--leave N] [--pause US]\n",
+		      stderr);
+		return 2;
+	}
+	stream_init();
+	for (unsigned int n = 0; !err && n < lab.n_guests; n++)
+		err = guest_open(&lab.guest[n]);
+	poll(NULL, 0, 50);
+	if (!err && lab.prime)
+		prime(&lab);
+	if (!err)
+		err = run(&lab);
+	report(&lab);
+	for (unsigned int n = 0; n < lab.n_guests; n++)
+		fe_close(&lab.guest[n].fe);
+	if (err)
+		fprintf(stderr, "guests: %s\n", strerror(-err));
+	return err ? 1 : 0;
+}

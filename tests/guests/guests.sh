@@ -1,0 +1,163 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# guests.sh - frames from guest to guest: whole, in order, with the offloads the receiver takes, past
+# guests that are slow, stop or go away, by one worker and by two. The guests are guests.c.
+set -u
+# shellcheck source=tests/testpmd/lib.sh
+. "$(dirname "$0")/../testpmd/lib.sh"
+
+guests=$top/build/tests/guests/guests
+args=()
+
+# ports_start N ARGS...: vxdp with N ports vm0, vm1...
+ports_start() {
+	local n=$1 i
+	shift
+	wire_queues 1 && vx_start "$tmp/vm0.sock" --role server "$@" || return 1
+	for ((i = 1; i < n; i++)); do
+		on_host "$VXDP" attach v0 --vm "$tmp/vm$i.sock" --name "vm$i" --role server \
+			>>"$tmp/vxdp.log" 2>&1 || return 1
+	done
+}
+
+keep_stats() { on_host "$VXDP" stats v0 -j >"$tmp/$1.json"; }
+
+# Everything the ports counted since keep_stats before, by lane and reason, over all of them.
+sums='def sums: [.ports[] | select(.queues) | .queues[] | {
+		rx_guest: .rx.guest.packets, tx_guest: .tx.guest.packets, tx_kernel: .tx.kernel.packets,
+		rx_kernel: .rx.kernel.packets, rx_drops: ([.rx.drops[].packets] | add),
+		tx_drops: ([.tx.drops[].packets] | add)}] |
+	reduce .[] as $q ({}; reduce ($q | keys[]) as $k (.; .[$k] += $q[$k]));'
+
+# expect NAME CONDITION...: jq, over . (what guests printed) and $vx (what vxdp counted)
+expect() {
+	local name=$1 condition problems=''
+	shift
+	keep_stats after
+	for condition; do
+		jq -e --slurpfile a "$tmp/before.json" --slurpfile b "$tmp/after.json" "$sums"'
+			($a[0] | sums) as $a | ($b[0] | sums | with_entries(.value -= ($a[.key] // 0))) as $vx |
+			('"$condition"')' "$tmp/guests.json" >/dev/null || problems+="does not hold: $condition"$'\n'
+	done
+	[ -s "$tmp/guests.err" ] && problems+=$(cat "$tmp/guests.err")
+	is_gone "$vx_pid" && problems+=$'vxdp has died\n'
+	if [ -z "$problems" ]; then
+		ok "$name"
+		return
+	fi
+	not_ok "$name"
+	{ echo "$problems"; jq -c . "$tmp/guests.json"; jq -c "$sums sums" "$tmp/before.json" "$tmp/after.json"
+	tail -n 5 "$tmp/vxdp.log"; } | sed 's/^/# /'
+}
+
+# run_guests OPTIONS... -- ARGS...: the options of vm0, vm1...: "" for none
+run_guests() {
+	local -a command=("$guests")
+	local i=0
+	keep_stats before
+	for (( ; $# > 0; i++)); do
+		[ "$1" = -- ] && break
+		command+=(--guest "$tmp/vm$i.sock${1:+,$1}")
+		shift
+	done
+	shift
+	timeout -k 5 60 "${command[@]}" "$@" >"$tmp/guests.json" 2>"$tmp/guests.err"
+}
+
+whole='all(.streams[]; .received == .sent and .received_bytes == .sent_bytes)'
+clean='all(.streams[]; .reordered + .corrupt + .bad_sum == 0) and .bad == ""'
+in_lane='$vx.tx_guest >= ([.streams[].sent] | add)'
+both_ways=(--stream 0:1:64 --stream 1:0:1514)
+
+layouts() {
+	local ring
+	for ring in '' packed; do
+		run_guests "$ring" "$ring" -- --prime "${both_ways[@]}" --count 20000
+		expect "${ring:-split} rings: all arrives, in order" "$whole" "$clean" "$in_lane"
+		run_guests "$ring,rx=200" "$ring,indirect" -- --prime "${both_ways[@]}" --count 5000
+		expect "${ring:-split} rings, small buffers, indirect tables: the same" "$whole" "$clean" "$in_lane"
+		run_guests "$ring,nomrg" "$ring,nomrg,parts=3" -- --prime "${both_ways[@]}" --count 5000
+		expect "${ring:-split} rings, one scattered buffer a frame: the same" "$whole" "$clean" "$in_lane"
+	done
+	run_guests packed '' -- --prime "${both_ways[@]}" --count 20000
+	expect "packed to split and back: the same" "$whole" "$clean" "$in_lane"
+}
+
+offloads() {
+	run_guests csum '' -- --prime --stream 0:1:1000:csum --stream 1:0:1000:csum --count 2000
+	expect "checksums: left to who takes that, finished for who does not" "$whole" "$clean" \
+		'.streams[1].unfinished == .streams[1].received and .streams[0].unfinished == 0'
+	run_guests tso 'packed' -- --prime --stream 0:1:40054:csum --stream 1:0:40054:csum --count 500
+	expect "GSO frames: whole for who takes them, cut for who does not" "$clean" \
+		'all(.streams[]; .received_bytes == .sent_bytes)' \
+		'.streams[1].whole == .streams[1].received and .streams[0].whole == 0' \
+		'.streams[0].received == 28 * .streams[0].sent'
+	run_guests csum csum,nomrg -- --prime --stream 0:1:9054:csum --stream 1:0:9054:csum --count 500
+	expect "cut with the checksum the receiver would finish: the same bytes" "$clean" \
+		'all(.streams[]; .received_bytes == .sent_bytes and .whole == 0)'
+}
+
+bad_neighbours() {
+	run_guests '' '' ring=64 -- --prime --stall 2 --stream 0:1:200 --stream 0:2:200 --stream 2:1:200 --count 30000
+	expect "a guest that refills nothing: the other one gets all, its frames are counted" "$clean" \
+		'.streams[0].received == .streams[0].sent' '$vx.rx_drops > 20000' \
+		'$vx.tx_guest == $vx.rx_guest + $vx.rx_drops'
+	run_guests '' '' '' -- --prime --leave 2 --stream 0:2:600 --stream 0:1:600 --stream 1:0:600 --stream 2:1:60 --count 30000
+	expect "a guest that goes away in the middle: the others get all" "$clean" \
+		'all(.streams[1:3][]; .received == .sent)'
+	run_guests '' packed -- --prime --blink 1 "${both_ways[@]}" --count 40000
+	expect "rings that stop and start all the time: nothing wrong arrives" "$clean" '.blinks > 3' \
+		'$vx.rx_guest > 20000'
+}
+
+# The addresses are forgotten all the time, so every flow changes lanes all the time.
+changes_of_lane() {
+	local flusher
+	while on_host "$VXDP" fdb flush v0; do
+		sleep 0.01
+	done >/dev/null 2>&1 &
+	flusher=$!
+	run_guests '' "$1" -- --stream 0:1:64 --stream 1:0:1000 --count 150000
+	kill "$flusher"
+	wait "$flusher" 2>/dev/null
+	expect "$2: flows that change lanes at full rate stay in order" "$clean" \
+		'all(.streams[]; .received > 10000)' '$vx.tx_guest > 1000 and $vx.tx_kernel > 100'
+}
+
+dump_shows_it() {
+	on_host timeout 20 "$VXDP" dump v0 --count 20 >"$tmp/dump.pcapng" 2>/dev/null &
+	local dump=$!
+	sleep 0.5
+	run_guests '' '' -- --prime "${both_ways[@]}" --count 500
+	wait "$dump"
+	if [ "$(stat -c %s "$tmp/dump.pcapng")" -gt 2000 ]; then
+		ok "vxdp dump shows frames from guest to guest"
+	else
+		not_ok "vxdp dump shows frames from guest to guest"
+	fi
+}
+
+test_init vxguests
+[ -x "$guests" ] || skip_all "$guests is not built (make tests)"
+ports_start 3 || { not_ok "vxdp starts"; done_testing; exit 1; }
+layouts
+offloads
+bad_neighbours
+changes_of_lane '' "one worker"
+dump_shows_it
+vx_stop
+
+if [ "$(nproc)" -gt 1 ]; then
+	ports_start 3 --cpus 0,1 || not_ok "vxdp starts with two workers"
+	run_guests '' packed '' -- --prime --stream 0:1:64 --stream 2:1:200 --stream 1:2:1514 --count 20000
+	expect "two workers, two senders into one ring: all arrives, in order" "$whole" "$clean" "$in_lane"
+	run_guests '' '' -- --prime --pause 300 "${both_ways[@]}" --count 8000
+	expect "two workers that fall asleep: no wake-up is lost" "$whole" "$clean"
+	bad_neighbours
+	changes_of_lane packed "two workers"
+	vx_stop
+else
+	skip "two workers" "there is one CPU"
+fi
+done_testing
