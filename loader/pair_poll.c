@@ -148,8 +148,10 @@ static void tx_all(struct pair *p, struct direct_socket *s, const struct vu_chai
 	t.generation = flow_generation(&p->tables);
 	t.now_ns = now_ns;
 	for (unsigned int i = 0; i < n; i++) {
-		__builtin_prefetch(chain[i].iov[0].iov_base);
-		__builtin_prefetch((uint8_t *)chain[i].iov[0].iov_base + LINE_BYTES);
+		const uint8_t *first = chain[i].n_iov ? chain[i].iov[0].iov_base : NULL;
+
+		__builtin_prefetch(first);
+		__builtin_prefetch(first + LINE_BYTES);
 	}
 	for (unsigned int i = 0; i < n; i++)
 		tx_one(p, &t, i, &chain[i]);
