@@ -337,13 +337,23 @@ static inline bool is_plain(const struct pair *q, const struct deliver_frame *f)
 /* One buffer, one piece: nearly all there are. */
 static inline void put_plain(const struct pair *q, const struct deliver_frame *f, uint8_t *to)
 {
+	static const uint8_t plain[VNET_HDR_MAX] = {[offsetof(struct vu_net_hdr, num_buffers)] = 1};
 	const uint8_t *from = (const uint8_t *)f->iov[0].iov_base + f->skip;
-	const struct vu_net_hdr hdr = header_for(f);
+	struct vu_net_hdr needs_csum;
+	const void *hdr = plain;
 
-	if (likely(q->hdr_bytes == sizeof(hdr)))
-		memcpy(to, &hdr, sizeof(hdr));
+	/*
+	 * A header that was only just put together would be loaded before its stores are done, and
+	 * those wait behind the ones to the guest's buffers.
+	 */
+	if (unlikely(f->hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)) {
+		needs_csum = header_for(f);
+		hdr = &needs_csum;
+	}
+	if (likely(q->hdr_bytes == sizeof(needs_csum)))
+		memcpy(to, hdr, sizeof(needs_csum));
 	else
-		memcpy(to, &hdr, offsetof(struct vu_net_hdr, num_buffers));
+		memcpy(to, hdr, offsetof(struct vu_net_hdr, num_buffers));
 	to += q->hdr_bytes;
 	memcpy(to, f->head, f->head_bytes);
 	memcpy(to + f->head_bytes, from + f->head_bytes, f->bytes - f->head_bytes);
@@ -355,8 +365,8 @@ static void prefetch_window(const struct window *w, unsigned int n)
 		const struct vu_chain *c = &w->chain[w->head + i];
 
 		if (likely(c->n_iov)) {
-			__builtin_prefetch(c->iov[0].iov_base, 1);
-			__builtin_prefetch((uint8_t *)c->iov[0].iov_base + LINE_BYTES, 1);
+			prefetch_write(c->iov[0].iov_base);
+			prefetch_write((uint8_t *)c->iov[0].iov_base + LINE_BYTES);
 		}
 	}
 }

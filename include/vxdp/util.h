@@ -36,6 +36,19 @@
 #define store_release(p, val) __atomic_store_n(p, val, __ATOMIC_RELEASE)
 #define full_fence()	      __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
+/*
+ * Ask for a cache line to write to. __builtin_prefetch(p, 1) asks for one to read only, unless gcc
+ * is told of a processor that has this; all have it or take it for a no-op.
+ */
+static inline void prefetch_write(const void *p)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}
+
 /* Resources that close themselves. TAKE_*() hands ownership on at the point of escape. */
 static inline void close_fd(int *fd)
 {

@@ -16,8 +16,8 @@
 #include "include/vxdp/util.h"
 
 #define PERIOD_US   100
-#define BEFORE_US   50000 /* at the old place, before it moves */
-#define AFTER_US    50000 /* at the new place */
+#define BEFORE_US   50000  /* at the old place, before it moves */
+#define AFTER_US    100000 /* at the new place; the switch may hold an address for 50 ms */
 #define PATIENCE_US 5000000
 #define MOVES	    12
 
