@@ -56,6 +56,8 @@ const struct opt attach_options[] = {
 	    .words = modes),
 	OPT("dedicated", 0, FLAG, AT(dedicated), NULL,
 	    "the NIC carries this guest's frames only: zero copy is safe"),
+	OPT("share-xdp", 0, FLAG, AT(share_xdp), NULL,
+	    "leave room for XDP programs that are attached later"),
 	OPT("cpus", 0, CPUS, AT(cpus), "LIST", "one worker thread on each of these, as 0,2-5"),
 	OPT("poll", 0, WORD, AT(poll), "HOW", "adaptive (sleep when idle) or busy", .words = polls),
 	OPT_END,
@@ -174,6 +176,8 @@ static int check_tap(const struct attach_args *args, struct vx_error *error)
 		other = "cpus";
 	else if (args->dedicated)
 		other = "dedicated";
+	else if (args->share_xdp)
+		other = "share-xdp";
 	if (other)
 		return vx_fail_usage(error, "--%s is for --vm: no process serves a tap", other);
 	err = check_owner(args->owner, false, error);
@@ -362,5 +366,7 @@ int attach_args_conflict(const struct attach_args *wanted, const struct attach_a
 		return conflict(error, "cpus", "LIST", running->cpus.n ? "others" : "none given");
 	if (wanted->dedicated && !running->dedicated)
 		return conflict(error, "dedicated", "(given)", "it not");
+	if (wanted->share_xdp && !running->share_xdp)
+		return conflict(error, "share-xdp", "(given)", "it not");
 	return 0;
 }

@@ -33,6 +33,7 @@ struct attach_args {
 	const char *poll;
 	struct opt_cpus cpus;
 	bool dedicated;
+	bool share_xdp;
 };
 
 /* Room for what attach_args_complete() makes up. */

@@ -249,8 +249,8 @@ static int open_xdp_object(void *arg, const char *prog, struct bpf_object **out)
 static int attach_xdp(struct vxdp_bpf *bpf, const struct vxdp_bpf_opts *opts,
 		      struct vx_error *error)
 {
-	int err = xdp_attach(&bpf->nic, opts->mode, opts->bare_ok, open_xdp_object, bpf, &bpf->xdp,
-			     error);
+	int err = xdp_attach(&bpf->nic, opts->mode, opts->bare_ok, opts->share, open_xdp_object,
+			     bpf, &bpf->xdp, error);
 
 	if (err)
 		return err;

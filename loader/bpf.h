@@ -26,6 +26,7 @@ struct vxdp_bpf_opts {
 	const char *nic;
 	enum vxdp_xdp_mode mode;
 	bool bare_ok; /* the caller can do without vxdp_bpf_writes_headers() */
+	bool share;   /* and does so rather than keep others from coming later */
 };
 
 /** vxdp_xdp_mode_named() - of an option's value; NULL: VXDP_XDP_AUTO */

@@ -258,6 +258,7 @@ static int open_switch(struct process *p, struct vx_error *error)
 		.n_cpus = p->args->cpus.n,
 		.poll_busy = p->args->poll && !strcmp(p->args->poll, "busy"),
 		.dedicated = p->args->dedicated,
+		.share_xdp = p->args->share_xdp,
 	};
 	int err;
 

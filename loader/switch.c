@@ -141,8 +141,10 @@ static int events_open(struct sw *sw, struct vx_error *error)
 
 static int bpf_open(struct sw *sw, const struct sw_options *o, struct vx_error *error)
 {
-	struct vxdp_bpf_opts opts = {
-		.nic = o->nic, .mode = vxdp_xdp_mode_named(o->mode), .bare_ok = true};
+	struct vxdp_bpf_opts opts = {.nic = o->nic,
+				     .mode = vxdp_xdp_mode_named(o->mode),
+				     .bare_ok = true,
+				     .share = o->share_xdp};
 	int err;
 
 	err = vxdp_bpf_open(&opts, &sw->bpf, error);

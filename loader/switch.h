@@ -24,6 +24,7 @@ struct sw_options {
 	unsigned int n_cpus; /* workers, one on each; 0: one worker, anywhere */
 	bool poll_busy;
 	bool dedicated; /* the NIC carries nothing but one guest's frames */
+	bool share_xdp; /* leave room for XDP programs that are attached later */
 };
 
 struct sw_port_options {

@@ -7,10 +7,10 @@
  * libxdp runs several programs on one NIC by a dispatcher, into which each is linked (freplace).
  * Where the kernel does not allow that, ours is attached alone. What is there already decides:
  *
- *	nothing             libxdp; if that fails, alone
- *	ours alone          a killed predecessor's: replaced in one step, the driver does not stop
- *	a dispatcher        ours is taken out if it is in there, and linked in again by libxdp;
- *	                    the bare one if it does not take the other
+ *	nothing             libxdp; if that fails, alone; the bare one by libxdp before that if
+ *others are to have room (alone is faster, and replaced without a gap) ours alone          a killed
+ *predecessor's: replaced in one step, the driver does not stop a dispatcher        ours is taken
+ *out if it is in there, and linked in again by libxdp; the bare one if it does not take the other
  *	another one alone   is not touched: -EBUSY
  */
 #include "xdp.h"
@@ -180,7 +180,7 @@ struct attempt {
 	unsigned int ifindex;
 	xdp_object_fn open;
 	void *arg;
-	bool bare_ok;
+	bool bare_ok, share;
 	const char *name; /* of the program to try first, and then of the one that worked */
 	struct found found;
 };
@@ -222,15 +222,14 @@ static int try_mode(struct attempt *attempt, enum xdp_attach_mode mode)
 	err = try_libxdp(attempt, mode);
 	if (!err)
 		return 0;
-	if (!attempt->found.n_other)
-		return try_alone(attempt, mode, 0);
-	if (!attempt->bare_ok)
-		return err;
-	attempt->name = XDP_PROG_BARE;
-	err = try_libxdp(attempt, mode);
-	if (err)
-		attempt->name = XDP_PROG; /* for the next mode */
-	return err;
+	if (attempt->share || (attempt->bare_ok && attempt->found.n_other)) {
+		attempt->name = XDP_PROG_BARE;
+		err = try_libxdp(attempt, mode);
+		if (!err)
+			return 0;
+		attempt->name = XDP_PROG;
+	}
+	return attempt->found.n_other ? err : try_alone(attempt, mode, 0);
 }
 
 /* Words for why a mode was refused. */
@@ -286,13 +285,14 @@ static void describe(struct xdp_attached *attached, unsigned int ifindex)
 			 "; virtio-net headers are left to the workers");
 }
 
-/* A predecessor's program in a mode that is not wanted now, or in a dispatcher, goes first. */
+/* A predecessor's program in a mode that is not wanted now, or in a dispatcher or not in one, goes first. */
 static int clear_way(struct attempt *attempt, enum vxdp_xdp_mode wanted)
 {
 	bool skb = attempt->found.mode == XDP_MODE_SKB;
 	int err;
 
-	if (attempt->found.kind == FOUND_OURS_ALONE && skb == (wanted == VXDP_XDP_SKB))
+	if (attempt->found.kind == FOUND_OURS_ALONE && skb == (wanted == VXDP_XDP_SKB) &&
+	    !attempt->share)
 		return 0;
 	err = xdp_detach(attempt->ifindex);
 	if (err > 0)
@@ -301,7 +301,7 @@ static int clear_way(struct attempt *attempt, enum vxdp_xdp_mode wanted)
 	return err < 0 ? err : 0;
 }
 
-int xdp_attach(const struct nic_info *nic, enum vxdp_xdp_mode wanted, bool bare_ok,
+int xdp_attach(const struct nic_info *nic, enum vxdp_xdp_mode wanted, bool bare_ok, bool share,
 	       xdp_object_fn open, void *arg, struct xdp_attached *attached, struct vx_error *error)
 {
 	const char *bare_only = getenv(BARE_ENV);
@@ -309,6 +309,7 @@ int xdp_attach(const struct nic_info *nic, enum vxdp_xdp_mode wanted, bool bare_
 				  .open = open,
 				  .arg = arg,
 				  .bare_ok = bare_ok,
+				  .share = bare_ok && share,
 				  .name = bare_ok && bare_only && *bare_only ? XDP_PROG_BARE
 									     : XDP_PROG};
 	int err;

@@ -32,9 +32,10 @@ struct xdp_attached {
 /**
  * xdp_attach() - attach in the wanted mode, in place of what a predecessor left
  * @bare_ok: may it be XDP_PROG_BARE, if nothing else can run beside the programs of others?
+ * @share: and rather that than alone, so that others can come later?
  * Return: 0; -EBUSY beside a program that is not ours; -EOPNOTSUPP; -errno.
  */
-int xdp_attach(const struct nic_info *nic, enum vxdp_xdp_mode wanted, bool bare_ok,
+int xdp_attach(const struct nic_info *nic, enum vxdp_xdp_mode wanted, bool bare_ok, bool share,
 	       xdp_object_fn open, void *arg, struct xdp_attached *attached,
 	       struct vx_error *error);
 

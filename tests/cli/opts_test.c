@@ -221,6 +221,11 @@ static void test_attach_conflicts(void **state)
 	wanted.cpus.n = 0;
 	wanted.dedicated = true;
 	assert_int_equal(attach_args_conflict(&wanted, &running, &error), -EBUSY);
+	wanted.dedicated = false;
+	wanted.share_xdp = true;
+	assert_int_equal(attach_args_conflict(&wanted, &running, &error), -EBUSY);
+	running.share_xdp = true;
+	assert_int_equal(attach_args_conflict(&wanted, &running, &error), 0);
 }
 
 static int fdb(const char *text, struct fdb_args *parsed)

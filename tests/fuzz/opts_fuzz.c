@@ -72,6 +72,7 @@ static void check_attach(struct attach_args args)
 	assert(same_text(args.mode, again.mode) && same_text(args.poll, again.poll));
 	assert(args.queues == again.queues && args.mtu == again.mtu);
 	assert(args.may_exist == again.may_exist && args.dedicated == again.dedicated);
+	assert(args.share_xdp == again.share_xdp);
 	assert(args.cpus.n == again.cpus.n &&
 	       !memcmp(args.cpus.cpu, again.cpus.cpu, args.cpus.n * sizeof(args.cpus.cpu[0])));
 	assert(!attach_args_conflict(&again, &args, &error));
