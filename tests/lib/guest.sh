@@ -11,19 +11,19 @@ GUEST_PORTS=4 # commands in one guest at the same time
 # guest_start NAME [KEY=VALUE]...
 #   mem=MIB smp=N queues=N packed=on|off mrg=on|off mac=M mtu=N(host_mtu) ring=N
 #   back=memfd|hugepages   memory shared with vxdp       regions=1|2
-#   vhost=SOCK role=server|client (QEMU's) | tap=IFNAME | net=none
+#   vhost=SOCK role=server|client (QEMU's) | tap=IFNAME kernel=on|off (vhost-net) | net=none
 #   ip=ADDR/LEN (repeat)   gmtu=N (set in the guest)     dev=OPTIONS (more device options)
 #   args='...' (more for QEMU)
 # Returns once QEMU runs; guest_wait waits for the guest.
 guest_start() {
 	local name=$1 arg
 	local mem=256 smp=2 queues=1 packed=off mrg=on mac='' mtu='' ring='' back=memfd regions=1
-	local vhost='' role=client tap='' ips='' gmtu='' dev='' args=''
+	local vhost='' role=client tap='' kernel=off ips='' gmtu='' dev='' args=''
 	shift
 	for arg in "$@"; do
 		case ${arg%%=*} in
 		ip) ips="$ips vx.ip=${arg#*=}" ;;
-		mem | smp | queues | packed | mrg | mac | mtu | ring | back | regions | vhost | role | tap | gmtu | dev | args)
+		mem | smp | queues | packed | mrg | mac | mtu | ring | back | regions | vhost | role | tap | kernel | gmtu | dev | args)
 			printf -v "${arg%%=*}" %s "${arg#*=}"
 			;;
 		net) ;;
@@ -60,7 +60,7 @@ guest_start() {
 	elif [ -n "$tap" ]; then
 		local multi=''
 		[ "$queues" -gt 1 ] && multi=",queues=$queues"
-		q+=(-netdev "tap,id=net0,ifname=$tap,script=no,downscript=no,vhost=off$multi" -device "$card")
+		q+=(-netdev "tap,id=net0,ifname=$tap,script=no,downscript=no,vhost=$kernel$multi" -device "$card")
 	fi
 	q+=(-append "console=ttyS0 panic=-1 quiet tsc=reliable no_timer_check mitigations=off$ips${gmtu:+ vx.mtu=$gmtu}")
 	# shellcheck disable=SC2206 # options are words
