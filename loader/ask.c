@@ -11,6 +11,7 @@
 
 #include "ctl.h"
 #include "pins.h"
+#include "policy.h"
 #include "rundir.h"
 #include "tap_port.h"
 #include "verdicts.h"
@@ -116,6 +117,7 @@ static json_t *offline_status(const char *nic, const struct vxdp_pins *pins)
 						       "state", "dead", "lane", "none"));
 	}
 	tap_ports_status(pins, ports);
+	policy_add(pins, ports);
 	return json_pack("{s:s,s:s,s:i,s:s,s:o,s:[]}", "nic", nic, "version", VXDP_VERSION, "pid",
 			 0, "xdp", pins->mapped_config->generic_xdp ? "skb" : "native", "ports",
 			 ports, "workers");

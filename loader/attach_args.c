@@ -16,7 +16,7 @@
 #define MTU_MIN	   68
 #define MTU_MAX	   65535
 
-#define REQUEST_MEMBERS 24 /* of an attach request; more than there are options */
+#define REQUEST_MEMBERS 40 /* of an attach request; more than there are options */
 
 #define AT(field) offsetof(struct attach_args, field)
 
@@ -51,6 +51,12 @@ const struct opt attach_options[] = {
 	OPT("mtu", 0, UINT, AT(mtu), "N",
 	    "MTU to tell the guest, or of the tap that is made (default: the NIC's)",
 	    .min = MTU_MIN, .max = MTU_MAX),
+	OPT("vlan", 0, TEXT, AT(vlan), "N", "the VLAN the guest is in, without tags"),
+	OPT("trunk", 0, TEXT, AT(trunk), "LIST",
+	    "the VLANs the guest sees with their tags, as 10,20-30"),
+	OPT("native", 0, TEXT, AT(native), "N", "with --trunk: the VLAN of frames without a tag"),
+	OPT("mac", 0, TEXT, AT(mac), "LIST", "the only addresses the guest may send from"),
+	OPT("isolated", 0, FLAG, AT(isolated), NULL, "keep it from other isolated guests"),
 	OPT("may-exist", 0, FLAG, AT(may_exist), NULL, "succeed if the port is there already"),
 	OPT("mode", 0, WORD, AT(mode), "MODE", "auto, zerocopy, native or skb: XDP on the NIC",
 	    .words = modes),
@@ -148,6 +154,35 @@ static void name_from_path(const char *path, char *name)
 		name[0] = '_';
 }
 
+int attach_args_policy(const struct attach_args *args, struct policy_change *change,
+		       struct vx_error *error)
+{
+	const struct {
+		enum policy_key key;
+		const char *value;
+	} given[] = {
+		{POLICY_VLAN, args->vlan},
+		{POLICY_TRUNK, args->trunk},
+		{POLICY_NATIVE, args->native},
+		{POLICY_MAC, args->mac},
+		{POLICY_SPOOF_CHECK, args->mac ? "on" : NULL},
+		{POLICY_ISOLATED, args->isolated ? "on" : NULL},
+	};
+	int err = 0;
+
+	*change = (struct policy_change){0};
+	for (size_t i = 0; i < ARRAY_SIZE(given) && !err; i++) {
+		if (given[i].value)
+			err = policy_change_take(change, policy_keys[given[i].key], given[i].value,
+						 error);
+	}
+	if (!err && args->native && !args->trunk)
+		err = vx_fail_usage(error, "--native is for --trunk");
+	if (!err && args->mac && !change->n_macs)
+		err = vx_fail_usage(error, "--mac takes addresses, not '%s'", args->mac);
+	return err ? err : policy_change_check(change, error);
+}
+
 static int check_owner(const char *name, bool is_group, struct vx_error *error)
 {
 	uint32_t id;
@@ -189,8 +224,11 @@ static int check_tap(const struct attach_args *args, struct vx_error *error)
 /* What can be checked on either side of the control socket. */
 static int check_port(const struct attach_args *args, struct vx_error *error)
 {
-	int err = 0;
+	struct policy_change unused;
+	int err = attach_args_policy(args, &unused, error);
 
+	if (err)
+		return err;
 	if (args->tap)
 		return check_tap(args, error);
 	if (args->owner || args->group)

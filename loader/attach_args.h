@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "opts.h"
+#include "policy.h"
 
 #define ATTACH_NAME_MAX 15 /* as in struct vxdp_port */
 
@@ -28,6 +29,8 @@ struct attach_args {
 	unsigned int queues;
 	unsigned int mtu;
 	bool may_exist;
+	const char *vlan, *trunk, *native, *mac; /* what it is allowed (policy.h) */
+	bool isolated;
 	/* the process, which all ports of a NIC share */
 	const char *mode;
 	const char *poll;
@@ -53,6 +56,13 @@ extern const struct attach_args attach_defaults;
  */
 int attach_args_complete(struct attach_args *args, struct attach_strings *strings,
 			 struct vx_error *error);
+
+/**
+ * attach_args_policy() - what the port is to be allowed
+ * Return: 0, or -EINVAL with a usage error.
+ */
+int attach_args_policy(const struct attach_args *args, struct policy_change *change,
+		       struct vx_error *error);
 
 /**
  * attach_args_pack() - completed args as members of a request, named like the options

@@ -14,6 +14,7 @@
 #include "out.h"
 #include "pins.h"
 #include "vxdp/util.h"
+#include "words.h"
 
 #define NS_PER_MS 1000000
 
@@ -25,39 +26,6 @@ struct filter {
 	uint64_t now_ns;
 	json_t *entries;
 };
-
-static const char *const fixed_ports[] = {[VXDP_PORT_UPLINK] = "uplink", [VXDP_PORT_HOST] = "host"};
-
-static void port_name(const struct vxdp_pins *pins, uint32_t id, char name[16])
-{
-	struct vxdp_port port = {0};
-
-	if (id < ARRAY_SIZE(fixed_ports) && fixed_ports[id])
-		snprintf(name, 16, "%s", fixed_ports[id]);
-	else if (vxdp_port_get(pins, id, &port) && !port.name[0])
-		snprintf(name, 16, "%u", id);
-	else
-		snprintf(name, 16, "%.15s", port.name);
-}
-
-static int port_find(const struct vxdp_pins *pins, const struct fdb_args *args, uint32_t *id,
-		     struct vx_error *error)
-{
-	struct vxdp_port port;
-	int err;
-
-	for (*id = 0; *id < ARRAY_SIZE(fixed_ports); (*id)++) {
-		if (fixed_ports[*id] && !strcmp(fixed_ports[*id], args->port))
-			return 0;
-	}
-	for (; *id < VXDP_PORTS_MAX; (*id)++) {
-		if (!vxdp_port_get(pins, *id, &port) && !strncmp(port.name, args->port, 16))
-			return 0;
-	}
-	err = vx_fail(error, -ENOENT, "no port '%s' on %s", args->port, args->nic);
-	vx_hint(error, "ports are uplink, host, and what vxdp status %s shows", args->nic);
-	return err;
-}
 
 static bool matches(const struct filter *f, const struct vxdp_fdb_key *key,
 		    const struct vxdp_fdb_entry *entry)
@@ -71,18 +39,20 @@ static enum vxdp_fdb_next show_entry(void *arg, const struct vxdp_fdb_key *key,
 				     const struct vxdp_fdb_entry *entry)
 {
 	struct filter *f = arg;
-	char mac[18], name[16];
+	char mac[WORDS_MAC_CHARS], name[VXDP_PORT_NAME_BYTES];
 	uint64_t age_ns = f->now_ns > entry->last_seen_ns ? f->now_ns - entry->last_seen_ns : 0;
+	uint64_t limit_ns = READ_ONCE(f->pins->mapped_config->ageing_ns);
+	bool is_static = entry->flags & VXDP_FDB_STATIC;
 
-	if (!matches(f, key, entry))
+	/* What is too old counts no more, whether somebody has removed it or not. */
+	if (!matches(f, key, entry) || (!is_static && limit_ns && age_ns > limit_ns))
 		return VXDP_FDB_KEEP;
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", key->mac[0], key->mac[1],
-		 key->mac[2], key->mac[3], key->mac[4], key->mac[5]);
-	port_name(f->pins, entry->port, name);
-	json_array_append_new(f->entries, json_pack("{s:s,s:i,s:s,s:i,s:b,s:I}", "mac", mac, "vlan",
-						    key->vlan, "port", name, "port_id", entry->port,
-						    "static", !!(entry->flags & VXDP_FDB_STATIC),
-						    "age_ms", (json_int_t)(age_ns / NS_PER_MS)));
+	words_mac_print(key->mac, mac);
+	vxdp_port_name(f->pins, entry->port, name);
+	json_array_append_new(f->entries,
+			      json_pack("{s:s,s:i,s:s,s:i,s:b,s:I}", "mac", mac, "vlan", key->vlan,
+					"port", name, "port_id", entry->port, "static", is_static,
+					"age_ms", (json_int_t)(age_ns / NS_PER_MS)));
 	return VXDP_FDB_KEEP;
 }
 
@@ -138,10 +108,23 @@ static void print_change(const json_t *document)
 		out_text("%lld entries removed\n", (long long)json_integer_value(n));
 }
 
+/* Without "vlan": the one the port's untagged frames belong to. */
+static uint16_t entry_vlan(const struct filter *f)
+{
+	struct vxdp_policy policy;
+
+	if (f->args->vlan != FDB_VLAN_ANY)
+		return (uint16_t)f->args->vlan;
+	if (f->port == VXDP_PORT_NONE || vxdp_policy_get(f->pins, f->port, &policy) ||
+	    policy.pvid == VXDP_VLAN_NONE)
+		return 0;
+	return policy.pvid;
+}
+
 static int change(struct filter *f, struct vx_error *error)
 {
 	const struct fdb_args *args = f->args;
-	struct vxdp_fdb_key key = {.vlan = MAX(args->vlan, 0)};
+	struct vxdp_fdb_key key = {.vlan = entry_vlan(f)};
 	json_auto_t *document = NULL;
 	int err;
 
@@ -168,7 +151,7 @@ static int change(struct filter *f, struct vx_error *error)
 /* `del ... dev PORT` removes the entry only while it points there, as bridge does. */
 static int check_del(const struct filter *f, struct vx_error *error)
 {
-	struct vxdp_fdb_key key = {.vlan = MAX(f->args->vlan, 0)};
+	struct vxdp_fdb_key key = {.vlan = entry_vlan(f)};
 	struct vxdp_fdb_entry entry;
 
 	if (f->args->action != FDB_DEL || f->port == VXDP_PORT_NONE)
@@ -181,8 +164,10 @@ static int check_del(const struct filter *f, struct vx_error *error)
 
 static int work(struct filter *f, struct vx_error *error)
 {
-	int err = f->args->port ? port_find(f->pins, f->args, &f->port, error) : 0;
+	int err = 0;
 
+	if (f->args->port)
+		err = vxdp_port_find(f->pins, f->args->nic, f->args->port, &f->port, error);
 	if (!err)
 		err = check_del(f, error);
 	if (err)

@@ -10,6 +10,7 @@
 #include "ask.h"
 #include "commands.h"
 #include "out.h"
+#include "policy.h"
 #include "vxdp/util.h"
 
 #define RING_SIZE_GOOD 1024 /* QEMU's default of 256 limits the rate */
@@ -79,6 +80,7 @@ static void print_queues(const json_t *queues)
 static void print_port(const json_t *port)
 {
 	const char *why = out_str(port, "lane_reason"), *socket = out_str(port, "socket");
+	const json_t *policy = json_object_get(port, "policy");
 	unsigned long long pairs = out_uint(port, "queue_pairs");
 
 	out_text("  %s: %s, lane %s%s%s", out_str(port, "name"), out_str(port, "state"),
@@ -99,6 +101,11 @@ static void print_port(const json_t *port)
 	if (*out_str(port, "tap"))
 		out_text("    tap        %s, MTU %llu\n", out_str(port, "tap"),
 			 out_uint(port, "mtu"));
+	if (policy && !policy_is_open(policy)) {
+		out_text("    allowed    ");
+		policy_print(policy);
+		out_text("\n");
+	}
 	print_memory(json_object_get(port, "memory"));
 	print_queues(json_object_get(port, "queues"));
 	print_words("    features  ", json_object_get(port, "features"));

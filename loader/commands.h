@@ -13,11 +13,15 @@ extern const struct command cmd_detach;
 extern const struct command cmd_status;
 extern const struct command cmd_stats;
 extern const struct command cmd_fdb;
+extern const struct command cmd_port;
 extern const struct command cmd_features;
 extern const struct command cmd_dump;
 extern const struct command cmd_upgrade;
 extern const struct command cmd_version;
 extern const struct command cmd_help;
+
+/** port_actions - the first words of `vxdp port`, ending with NULL */
+extern const char *const port_actions[];
 
 /* Ends with NULL. */
 extern const struct command *const commands[];

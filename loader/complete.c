@@ -12,7 +12,9 @@
 #include "commands.h"
 #include "fdb_args.h"
 #include "out.h"
+#include "policy.h"
 #include "vxdp/util.h"
+#include "words.h"
 
 /* What the words before the last one mean. */
 struct place {
@@ -147,6 +149,26 @@ static void print_fdb(const struct place *p)
 		print_words(words);
 }
 
+static void print_port_words(const struct place *p)
+{
+	unsigned int i = p->operands.n && words_index(port_actions, p->operands.v[0]) >= 0;
+	bool sets = i && !strcmp(p->operands.v[0], "set");
+	int key;
+
+	if (!p->operands.n)
+		print_words(port_actions);
+	if (p->operands.n == i) {
+		print_attached();
+	} else if (p->operands.n == i + 1) {
+		print_ports(operand(p, i), true);
+	} else if (sets && (p->operands.n - i) % 2 == 0) {
+		print_words(policy_keys);
+	} else if (sets) {
+		key = words_index(policy_keys, operand(p, p->operands.n - 1));
+		print_words(key >= 0 ? policy_values(key) : NULL);
+	}
+}
+
 static void print_commands(void)
 {
 	for (const struct command *const *c = commands; *c; c++)
@@ -159,6 +181,8 @@ static void print_operands(const struct place *p)
 
 	if (c == &cmd_fdb) {
 		print_fdb(p);
+	} else if (c == &cmd_port) {
+		print_port_words(p);
 	} else if (c == &cmd_help) {
 		print_commands();
 	} else if (p->operands.n >= c->n_operands_max) {

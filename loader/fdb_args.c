@@ -6,95 +6,43 @@
 #include <string.h>
 
 #include "vxdp/util.h"
+#include "words.h"
 
 const char *const fdb_actions[] = {
 	[FDB_SHOW] = "show", [FDB_ADD] = "add", [FDB_DEL] = "del", [FDB_FLUSH] = "flush", NULL};
 
-enum fdb_word { WORD_DEV, WORD_VLAN, WORD_STATIC, WORD_DYNAMIC };
+enum fdb_word { WORD_DEV, WORD_PORT, WORD_VLAN, WORD_STATIC, WORD_DYNAMIC };
 
-static const char *const words[] = {[WORD_DEV] = "dev",
-				    [WORD_VLAN] = "vlan",
-				    [WORD_STATIC] = "static",
-				    [WORD_DYNAMIC] = "dynamic",
-				    NULL};
+/* Two words for the same. */
+#define WORDS_PORT (1u << WORD_DEV | 1u << WORD_PORT)
+
+static const char *const words[] = {
+	[WORD_DEV] = "dev",	  [WORD_PORT] = "port",	      [WORD_VLAN] = "vlan",
+	[WORD_STATIC] = "static", [WORD_DYNAMIC] = "dynamic", NULL};
 
 /* Which words may follow which action. */
 static const unsigned int allowed[] = {
-	[FDB_SHOW] = 1u << WORD_DEV | 1u << WORD_VLAN,
-	[FDB_ADD] = 1u << WORD_DEV | 1u << WORD_VLAN | 1u << WORD_STATIC | 1u << WORD_DYNAMIC,
-	[FDB_DEL] = 1u << WORD_VLAN | 1u << WORD_DEV,
-	[FDB_FLUSH] = 1u << WORD_DEV | 1u << WORD_VLAN | 1u << WORD_DYNAMIC,
+	[FDB_SHOW] = WORDS_PORT | 1u << WORD_VLAN,
+	[FDB_ADD] = WORDS_PORT | 1u << WORD_VLAN | 1u << WORD_STATIC | 1u << WORD_DYNAMIC,
+	[FDB_DEL] = 1u << WORD_VLAN | WORDS_PORT,
+	[FDB_FLUSH] = WORDS_PORT | 1u << WORD_VLAN | 1u << WORD_DYNAMIC,
 };
-
-static int index_of(const char *const *list, const char *word)
-{
-	for (int i = 0; list[i]; i++) {
-		if (!strcmp(list[i], word))
-			return i;
-	}
-	return -1;
-}
-
-static const char *next_word(const void *list, unsigned int i)
-{
-	return ((const char *const *)list)[i];
-}
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-		return (c | 0x20) - 'a' + 10;
-	return -1;
-}
-
-/* "52:54:00:12:34:56", one or two digits a byte */
-static bool parse_mac(const char *text, uint8_t mac[6])
-{
-	int value, digit, n_digits;
-
-	for (int i = 0; i < 6; i++) {
-		value = 0;
-		for (n_digits = 0; n_digits < 2 && (digit = hex(*text)) >= 0; n_digits++, text++)
-			value = value * 16 + digit;
-		if (!n_digits || *text != (i < 5 ? ':' : '\0'))
-			return false;
-		mac[i] = value;
-		text++;
-	}
-	return true;
-}
-
-static int take_mac(const char *text, struct fdb_args *args, struct vx_error *error)
-{
-	static const uint8_t zero[6];
-
-	if (!parse_mac(text, args->mac))
-		return vx_fail_usage(error, "'%s' is no address such as 52:54:00:12:34:56", text);
-	if (args->mac[0] & 1 || !memcmp(args->mac, zero, sizeof(zero)))
-		return vx_fail_usage(error, "%s is not the address of one station", text);
-	return 0;
-}
 
 static int take_vlan(const char *text, struct fdb_args *args, struct vx_error *error)
 {
-	int vlan = 0, n = 0;
+	uint32_t vlan;
+	int err = words_uint(text, "a VLAN (0: untagged)", 0, VXDP_VLAN_MAX, &vlan, error);
 
-	for (; text[n] >= '0' && text[n] <= '9' && n < 5; n++)
-		vlan = vlan * 10 + text[n] - '0';
-	if (!n || text[n] || vlan > FDB_VLAN_MAX)
-		return vx_fail_usage(error, "a VLAN is a number from 0 (untagged) to %d, not '%s'",
-				     FDB_VLAN_MAX, text);
-	args->vlan = vlan;
-	return 0;
+	if (!err)
+		args->vlan = (int)vlan;
+	return err;
 }
 
 static int refuse_word(const struct fdb_args *args, const char *word, struct vx_error *error)
 {
 	int err = vx_fail_usage(error, "fdb %s: '%s' does not belong here",
 				fdb_actions[args->action], word);
-	const char *near = opts_nearest(word, next_word, words);
+	const char *near = opts_nearest(word, words_next, words);
 
 	if (near && strcmp(near, word))
 		vx_hint(error, "did you mean '%s'?", near);
@@ -107,7 +55,7 @@ static int refuse_word(const struct fdb_args *args, const char *word, struct vx_
 static int take_word(const char *word, const char *value, struct fdb_args *args,
 		     struct vx_error *error)
 {
-	int which = index_of(words, word);
+	int which = words_index(words, word);
 
 	if (which < 0 || !(allowed[args->action] & 1u << which))
 		return refuse_word(args, word, error);
@@ -119,12 +67,13 @@ static int take_word(const char *word, const char *value, struct fdb_args *args,
 		args->is_dynamic = true;
 		return 1;
 	case WORD_DEV:
+	case WORD_PORT:
 	case WORD_VLAN:
 		break;
 	}
 	if (!value)
 		return vx_fail_usage(error, "fdb: '%s' needs a value", word);
-	if (which == WORD_DEV)
+	if (which != WORD_VLAN)
 		args->port = value;
 	else if (take_vlan(value, args, error))
 		return -EINVAL;
@@ -149,7 +98,7 @@ int fdb_args_parse(const struct operands *operands, struct fdb_args *args, struc
 	int action, n = 0;
 
 	*args = (struct fdb_args){.action = FDB_SHOW, .vlan = FDB_VLAN_ANY};
-	action = operands->n ? index_of(fdb_actions, operands->v[0]) : -1;
+	action = operands->n ? words_index(fdb_actions, operands->v[0]) : -1;
 	if (action >= 0) {
 		args->action = action;
 		i++;
@@ -161,7 +110,7 @@ int fdb_args_parse(const struct operands *operands, struct fdb_args *args, struc
 		if (i >= operands->n)
 			return vx_fail_usage(error, "fdb %s: which address?",
 					     fdb_actions[args->action]);
-		if (take_mac(operands->v[i++], args, error))
+		if (words_mac(operands->v[i++], args->mac, error))
 			return -EINVAL;
 	}
 	for (; i < operands->n; i += n) {

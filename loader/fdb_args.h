@@ -6,6 +6,8 @@
  *	add NIC MAC dev PORT [vlan N] [static]
  *	del NIC MAC [vlan N]
  *	flush NIC [dev PORT] [vlan N] [dynamic]
+ *
+ * "port" may be said for "dev".
  */
 #ifndef VXDP_LOADER_FDB_ARGS_H
 #define VXDP_LOADER_FDB_ARGS_H
@@ -17,7 +19,6 @@
 
 enum fdb_action { FDB_SHOW, FDB_ADD, FDB_DEL, FDB_FLUSH };
 
-#define FDB_VLAN_MAX 4094
 #define FDB_VLAN_ANY -1
 
 struct fdb_args {

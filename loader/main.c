@@ -11,8 +11,8 @@
 #include "vxdp/util.h"
 
 const struct command *const commands[] = {
-	&cmd_attach,   &cmd_detach,  &cmd_status, &cmd_stats,	&cmd_fdb, &cmd_dump,
-	&cmd_features, &cmd_upgrade, &cmd_help,	  &cmd_version, NULL,
+	&cmd_attach, &cmd_detach,   &cmd_status,  &cmd_stats, &cmd_fdb,	    &cmd_port,
+	&cmd_dump,   &cmd_features, &cmd_upgrade, &cmd_help,  &cmd_version, NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -134,6 +134,15 @@ int vxdp_fdb_age(const struct vxdp_pins *pins);
 /** vxdp_port_get() - Return: 0, or -ENOENT if the id is free (@port is filled in anyway) */
 int vxdp_port_get(const struct vxdp_pins *pins, uint32_t id, struct vxdp_port *port);
 
+#define VXDP_PORT_NAME_BYTES sizeof(((struct vxdp_port *)NULL)->name)
+
+/** vxdp_port_name() - what the port is called; its number if it has no name */
+void vxdp_port_name(const struct vxdp_pins *pins, uint32_t id, char name[VXDP_PORT_NAME_BYTES]);
+
+/** vxdp_port_find() - the port called @name: uplink, host, or a guest's. Return: 0 or -ENOENT. */
+int vxdp_port_find(const struct vxdp_pins *pins, const char *nic, const char *name, uint32_t *id,
+		   struct vx_error *error);
+
 /**
  * vxdp_port_id() - an id for port @name
  *

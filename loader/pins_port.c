@@ -11,6 +11,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <vxdp/util.h>
@@ -35,6 +36,32 @@ int vxdp_port_get(const struct vxdp_pins *pins, uint32_t id, struct vxdp_port *p
 	if (err)
 		return err;
 	return port->ifindex ? 0 : -ENOENT;
+}
+
+void vxdp_port_name(const struct vxdp_pins *pins, uint32_t id, char name[VXDP_PORT_NAME_BYTES])
+{
+	struct vxdp_port port = {};
+
+	if (read_port(pins, id, &port) || !port.name[0])
+		snprintf(name, VXDP_PORT_NAME_BYTES, "%u", id);
+	else
+		snprintf(name, VXDP_PORT_NAME_BYTES, "%.15s", port.name);
+}
+
+int vxdp_port_find(const struct vxdp_pins *pins, const char *nic, const char *name, uint32_t *id,
+		   struct vx_error *error)
+{
+	struct vxdp_port port;
+
+	for (uint32_t i = VXDP_PORT_NONE + 1; i < VXDP_PORTS_MAX; i++) {
+		if (vxdp_port_get(pins, i, &port) || strncmp(port.name, name, sizeof(port.name)))
+			continue;
+		*id = i;
+		return 0;
+	}
+	vx_fail(error, -ENOENT, "no port '%s' on %s", name, nic);
+	vx_hint(error, "ports are uplink, host, and what vxdp status %s shows", nic);
+	return -ENOENT;
 }
 
 static int clear_stats(const struct vxdp_pins *pins, uint32_t id)

@@ -575,7 +575,8 @@ static void options_apply(struct port *port, const struct sw_port_options *o)
 	port->tap.first_fd = -1;
 }
 
-static int port_register(struct port *port, struct vx_error *error)
+static int port_register(struct port *port, const struct policy_change *policy,
+			 struct vx_error *error)
 {
 	int err = vxdp_port_id(port->sw->pins, port->name, &port->id);
 
@@ -588,6 +589,8 @@ static int port_register(struct port *port, struct vx_error *error)
 	};
 	snprintf(port->entry.name, sizeof(port->entry.name), "%s", port->name);
 	err = vxdp_bpf_tap_attach(port->sw->bpf, port->tap.ifindex, error);
+	if (!err)
+		err = policy_change_apply(policy, port->sw->pins, port->id, port->name, error);
 	if (err)
 		return err;
 	err = vxdp_port_set(port->sw->pins, port->id, &port->entry);
@@ -611,7 +614,7 @@ int port_open(struct sw *sw, const struct sw_port_options *options, struct vx_er
 	else
 		vx_fail_errno(error, err, "cannot attach %s", port->name);
 	if (!err)
-		err = port_register(port, error);
+		err = port_register(port, options->policy, error);
 	if (!err)
 		err = device_open(port, options, error);
 	if (err) {

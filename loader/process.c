@@ -59,6 +59,7 @@ static void notify_status(const struct process *p)
 
 static int add_port(struct process *p, const struct attach_args *args, struct vx_error *error)
 {
+	struct policy_change policy;
 	struct sw_port_options port = {
 		.name = args->name,
 		.tap = args->tap,
@@ -72,9 +73,11 @@ static int add_port(struct process *p, const struct attach_args *args, struct vx
 		.queues_max = args->queues,
 		.mtu = args->mtu,
 		.may_exist = args->may_exist,
+		.policy = &policy,
 	};
+	int err = attach_args_policy(args, &policy, error);
 
-	return sw_port_add(p->sw, &port, error);
+	return err ? err : sw_port_add(p->sw, &port, error);
 }
 
 static int check_netns(const struct process *p, const json_t *request, struct vx_error *error)

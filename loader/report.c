@@ -9,6 +9,7 @@
 
 #include <vxdp/util.h>
 
+#include "policy.h"
 #include "port.h"
 #include "tap_port.h"
 
@@ -140,6 +141,7 @@ json_t *sw_status(const struct sw *sw)
 		if (sw->port[i])
 			json_array_append_new(ports, port_status(sw->port[i]));
 	tap_ports_status(sw->pins, ports);
+	policy_add(sw->pins, ports);
 	for (unsigned int i = 0; i < sw->n_workers; i++)
 		json_array_append_new(workers, worker_status(sw->worker[i]));
 	return json_pack("{ss, ss, si, ss, ss, si, si, sb, sb, so, so}", "nic", sw->nic_name,

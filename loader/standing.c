@@ -46,6 +46,7 @@ static int open_programs(const char *nic, const char *mode, struct nic_info *inf
 
 int standing_attach(const char *nic, const struct attach_args *args, struct vx_error *error)
 {
+	struct policy_change policy;
 	struct tap_port_options port = {
 		.name = args->name,
 		.tap = args->tap,
@@ -56,11 +57,15 @@ int standing_attach(const char *nic, const struct attach_args *args, struct vx_e
 		.queues = args->queues,
 		.mtu = args->mtu,
 		.may_exist = args->may_exist,
+		.policy = &policy,
 	};
 	struct vxdp_bpf *bpf = NULL;
 	struct nic_info info;
-	int err = open_programs(nic, args->mode, &info, &bpf, error);
+	int err = attach_args_policy(args, &policy, error);
 	bool alone;
+
+	if (!err)
+		err = open_programs(nic, args->mode, &info, &bpf, error);
 
 	if (err)
 		return err;

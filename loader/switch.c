@@ -238,6 +238,7 @@ static int tap_add(struct sw *sw, const struct sw_port_options *o, struct vx_err
 		.queues = o->queues_max,
 		.mtu = o->mtu,
 		.may_exist = o->may_exist,
+		.policy = o->policy,
 	};
 
 	int err = tap_port_add(sw->bpf, nic_info(sw->nic), &tap, error);

@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "event.h"
+#include "policy.h"
 
 #define SW_CPUS_MAX 64
 
@@ -39,6 +40,7 @@ struct sw_port_options {
 	unsigned int queues_max; /* 0: as many as the protocol knows */
 	unsigned int mtu;	 /* 0: the NIC's */
 	bool may_exist;
+	const struct policy_change *policy;
 };
 
 /**

@@ -217,9 +217,12 @@ static int enter(struct vxdp_bpf *bpf, const struct tap_port_options *o, const s
 	if (err)
 		return vx_fail_errno(error, err, "no free port number");
 	snprintf(port.name, sizeof(port.name), "%s", o->name);
+	err = policy_change_apply(o->policy, pins, id, o->name, error);
+	if (err)
+		return err;
 	if (port.flags & VXDP_PORT_SPREAD && vxdp_bpf_spread(bpf))
 		port.flags &= ~(VXDP_PORT_SPREAD | VXDP_PORT_DIRECT);
-	if (!err && port.flags & VXDP_PORT_DIRECT)
+	if (port.flags & VXDP_PORT_DIRECT)
 		err = vxdp_tap_set(pins, id, dev->ifindex);
 	if (!err)
 		err = vxdp_port_set(pins, id, &port);

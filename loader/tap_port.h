@@ -16,6 +16,7 @@
 #include "error.h"
 #include "nic.h"
 #include "pins.h"
+#include "policy.h"
 
 struct tap_port_options {
 	const char *name;
@@ -27,6 +28,7 @@ struct tap_port_options {
 	unsigned int queues;  /* of a tap that is made; more than 1: multi-queue; 0: 1 */
 	unsigned int mtu;     /* of a tap that is made; 0: the NIC's */
 	bool may_exist;
+	const struct policy_change *policy;
 };
 
 /**

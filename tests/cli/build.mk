@@ -10,7 +10,7 @@ CLI_event_test  := event error
 CLI_log_test    := log
 CLI_ctl_test    := ctl ctl_wire ctl_client error event log opts
 CLI_pcapng_test := pcapng
-CLI_opts_test   := opts error attach_args fdb_args rundir tap_owner
+CLI_opts_test   := opts error attach_args fdb_args policy rundir tap_owner words
 CLI_rundir_test := rundir error notify
 CLI_memory_left_test := memory_left
 

@@ -15,6 +15,12 @@ def error_reply:
 	(keys == ["error"]) and (.error | (.code | natural and . >= 1 and . <= 5) and
 	(.message | text and . != "") and (.hint | text));
 
+def policy:
+	(.vlan | (.mode | one_of(["all", "access", "trunk"])) and (.vlan | . == null or natural) and
+	(.trunk | . == null or text) and (.native | . == null or natural)) and (.isolated | flag) and
+	(.learning | flag) and (.flood | flag) and (.storm | natural) and (.mac_limit | natural) and
+	(.spoof_check | flag) and (.macs | list(text));
+
 def queue_status:
 	(.pair | natural) and (.rx_size | natural) and (.tx_size | natural) and (.enabled | flag) and
 	(.nic_queue | type == "number");
@@ -28,7 +34,7 @@ def port_status:
 	(.ring | . == null or one_of(["split", "packed"])) and (.features | list(text)) and
 	(.protocol_features | list(text)) and (.mtu | natural) and (.connects | natural) and
 	(.memory | (.bytes | natural) and (.regions | natural) and (.pinned_bytes | natural) and
-	(.kernel_bytes | natural)) and (.queues | list(queue_status));
+	(.kernel_bytes | natural)) and (.queues | list(queue_status)) and (.policy | policy);
 
 def worker_status:
 	(.cpu | type == "number") and (.state | one_of(["polling", "sleeping"])) and
@@ -70,6 +76,8 @@ def fdb_show:
 	(.nic | text) and (.entries | list((.mac | test("^([0-9a-f]{2}:){5}[0-9a-f]{2}$")) and
 	(.vlan | natural) and (.port | text) and (.port_id | natural) and (.static | flag) and
 	(.age_ms | natural)));
+
+def port_show: (.nic | text) and (.ports | list((.name | text) and (.id | natural) and policy));
 
 def features_nic:
 	(.nic | text) and (.driver | text) and (.mtu | natural) and (.rx_queues | natural) and
