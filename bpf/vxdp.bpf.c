@@ -19,7 +19,7 @@
  *
  * A frame meets several hooks and must be counted at the first and switched once:
  *
- *	wire -> guest memory    XDP counts to_direct and learns; TC never sees it
+ *	wire -> guest memory    XDP counts to_direct or to_shared and learns; TC never sees it
  *	wire -> anything else   XDP leaves all to TC ingress
  *	guest -> wire           goes through TC egress, which knows it by its ingress_ifindex
  *	guest -> host           goes through XDP (if generic) and TC ingress again; the mark
@@ -322,7 +322,7 @@ static __always_inline struct vxdp_port *direct_port(const struct vxdp_queue *qu
 	const __u16 wanted = VXDP_PORT_UP | VXDP_PORT_DIRECT;
 	struct vxdp_port *port;
 
-	if (!queue || queue->owner == VXDP_PORT_NONE)
+	if (queue->owner == VXDP_PORT_NONE)
 		return NULL;
 	port = port_get(queue->owner);
 	return port && (port->flags & wanted) == wanted ? port : NULL;
@@ -355,71 +355,139 @@ static __always_inline int add_virtio_header(struct xdp_md *xdp, __u32 bytes)
 	return 0;
 }
 
-/* Does policy let the frame go straight from the wire into the guest's memory, as it is? */
-static __always_inline bool direct_allowed(struct vxdp_frame *frame, const struct vxdp_policy *in,
-					   __u32 owner)
+/* Is a frame from the wire one that policy lets into a guest past the stack? Sets its VLAN. */
+static __always_inline bool enter_fast(struct vxdp_frame *frame, const struct vxdp_policy *in)
 {
-	struct vxdp_policy *out = policy_get(owner);
+	return in && !(in->flags & (VXDP_POLICY_SPOOF_CHECK)) && vlan_enter(frame, in);
+}
 
-	return in && out && !(in->flags & VXDP_POLICY_SPOOF_CHECK) && vlan_enter(frame, in) &&
+/* And does port @id get it as it is? */
+static __always_inline bool leave_fast(const struct vxdp_frame *frame, const struct vxdp_policy *in,
+				       __u32 id)
+{
+	struct vxdp_policy *out = policy_get(id);
+
+	return out &&
 	       vxdp_policy_plain(in, out, frame->tag & TAG_PRESENT, frame->tag & VXDP_VLAN_MASK);
 }
 
 /*
- * From the wire, first: the queue, if this frame goes to the memory of the guest that owns it, or
- * NULL. Learning and counting are done then.
+ * May a frame for @port leave the stack out? Its keys are in @frame, and so is its length then.
  *
- * Generic XDP runs after GRO: there, TCP comes in frames of any size, of which the direct lane
- * takes only some, so it takes none.
+ * Generic XDP runs after GRO: there, TCP comes in frames of any size, of which AF_XDP takes only
+ * some, so it takes none.
  */
-static __always_inline struct vxdp_queue *redirect_to_guest(struct xdp_md *xdp)
+static __always_inline bool is_fast(struct xdp_md *xdp, const struct vxdp_config *cfg,
+				    const struct vxdp_port *port, struct vxdp_frame *frame,
+				    __be16 proto, void *l3)
+{
+	frame->bytes = bpf_xdp_get_buff_len(xdp);
+	if (frame->bytes > port->direct_frame_bytes)
+		return false;
+	return !(port->flags & VXDP_PORT_TCP_KERNEL || cfg->generic_xdp) ||
+	       !is_tcp_or_unclear(proto, l3, (void *)(long)xdp->data_end);
+}
+
+/*
+ * From the wire, first, on a queue that one guest owns: does this frame go to its memory? Learning
+ * and counting are done then.
+ */
+static __always_inline bool redirect_to_owner(struct xdp_md *xdp, const struct vxdp_queue *queue)
 {
 	struct vxdp_frame frame = {.in_port = VXDP_PORT_UPLINK, .packets = 1};
 	struct vxdp_config *cfg = config_get();
-	__u32 index = xdp->rx_queue_index;
-	struct vxdp_queue *queue = bpf_map_lookup_elem(&queues, &index);
-	struct vxdp_policy *policy = policy_get(VXDP_PORT_UPLINK);
 	struct vxdp_port *port = direct_port(queue);
+	struct vxdp_policy *in = policy_get(VXDP_PORT_UPLINK);
 	__be16 proto;
 	void *l3;
 
 	if (!port || !cfg || !parse_xdp(xdp, &frame, &proto, &l3))
-		return NULL;
-	if (mac_is_group(frame.dst.mac) || !direct_allowed(&frame, policy, queue->owner) ||
+		return false;
+	if (mac_is_group(frame.dst.mac) || !enter_fast(&frame, in) ||
+	    !leave_fast(&frame, in, queue->owner) ||
 	    fdb_port(cfg, &frame.dst, frame.now) != queue->owner)
-		return NULL;
-	frame.bytes = bpf_xdp_get_buff_len(xdp);
-	if (frame.bytes > port->direct_frame_bytes)
-		return NULL;
-	if ((port->flags & VXDP_PORT_TCP_KERNEL || cfg->generic_xdp) &&
-	    is_tcp_or_unclear(proto, l3, (void *)(long)xdp->data_end))
-		return NULL;
-	if (bpf_redirect_map(&xsks, index, XDP_PASS) != XDP_REDIRECT)
-		return NULL;
+		return false;
+	if (!is_fast(xdp, cfg, port, &frame, proto, l3))
+		return false;
+	if (bpf_redirect_map(&xsks, xdp->rx_queue_index, XDP_PASS) != XDP_REDIRECT)
+		return false;
 	frame.out_port = queue->owner;
-	fdb_learn(cfg, policy, &frame.src, VXDP_PORT_UPLINK, frame.now);
+	fdb_learn(cfg, in, &frame.src, VXDP_PORT_UPLINK, frame.now);
 	finish_xdp(xdp, &frame, VXDP_TO_DIRECT);
-	return queue;
+	return true;
+}
+
+/* Tell user space the port in front of the frame, so that it need not look the address up again. */
+static __always_inline int add_shared_head(struct xdp_md *xdp, __u16 port)
+{
+	const struct vxdp_shared_head head = {.port = port};
+	void *data;
+
+	if (bpf_xdp_adjust_head(xdp, -(int)sizeof(head)))
+		return XDP_ABORTED;
+	data = (void *)(long)xdp->data;
+	if (data + sizeof(head) > (void *)(long)xdp->data_end)
+		return XDP_ABORTED;
+	__builtin_memcpy(data, &head, sizeof(head));
+	return XDP_REDIRECT;
+}
+
+/* The same on a queue of all: to whichever guest the address is behind, through vxdp's memory. */
+static __always_inline int redirect_to_shared(struct xdp_md *xdp)
+{
+	struct vxdp_frame frame = {.in_port = VXDP_PORT_UPLINK, .packets = 1};
+	const __u16 wanted = VXDP_PORT_UP | VXDP_PORT_SHARED;
+	struct vxdp_policy *in = policy_get(VXDP_PORT_UPLINK);
+	struct vxdp_config *cfg = config_get();
+	struct vxdp_port *port;
+	__be16 proto;
+	__u32 id;
+	void *l3;
+
+	if (!cfg || !parse_xdp(xdp, &frame, &proto, &l3) || mac_is_group(frame.dst.mac) ||
+	    !enter_fast(&frame, in))
+		return XDP_PASS;
+	id = fdb_port(cfg, &frame.dst, frame.now);
+	if (id < VXDP_PORT_FIRST || !leave_fast(&frame, in, id))
+		return XDP_PASS;
+	port = port_get(id);
+	if (!port || (port->flags & wanted) != wanted ||
+	    !is_fast(xdp, cfg, port, &frame, proto, l3))
+		return XDP_PASS;
+	if (bpf_redirect_map(&xsks, xdp->rx_queue_index, XDP_PASS) != XDP_REDIRECT)
+		return XDP_PASS;
+	frame.out_port = id;
+	fdb_learn(cfg, in, &frame.src, VXDP_PORT_UPLINK, frame.now);
+	finish_xdp(xdp, &frame, VXDP_TO_SHARED);
+	return add_shared_head(xdp, id);
 }
 
 SEC("xdp.frags")
 int vxdp_uplink_xdp(struct xdp_md *xdp)
 {
-	struct vxdp_queue *queue = redirect_to_guest(xdp);
+	__u32 index = xdp->rx_queue_index;
+	struct vxdp_queue *queue = bpf_map_lookup_elem(&queues, &index);
+	int action = XDP_PASS;
 
-	if (!queue)
-		return redirect_to_tap(xdp);
-	return add_virtio_header(xdp, queue->hdr_bytes) ? XDP_ABORTED : XDP_REDIRECT;
+	if (queue && queue->owner == VXDP_QUEUE_SHARED)
+		action = redirect_to_shared(xdp);
+	else if (queue && redirect_to_owner(xdp, queue))
+		action = add_virtio_header(xdp, queue->hdr_bytes) ? XDP_ABORTED : XDP_REDIRECT;
+	return action == XDP_PASS ? redirect_to_tap(xdp) : action;
 }
 
 /*
  * The same without the header. For libxdp before 1.5.5, whose dispatcher lets no program in that
  * moves the start of a frame, on kernels that look (6.13; 6.12 and others with their updates).
+ * Without a head in front of the frame there are no shared queues.
  */
 SEC("xdp.frags")
 int vxdp_uplink_xdp_bare(struct xdp_md *xdp)
 {
-	return redirect_to_guest(xdp) ? XDP_REDIRECT : redirect_to_tap(xdp);
+	__u32 index = xdp->rx_queue_index;
+	struct vxdp_queue *queue = bpf_map_lookup_elem(&queues, &index);
+
+	return queue && redirect_to_owner(xdp, queue) ? XDP_REDIRECT : redirect_to_tap(xdp);
 }
 
 /* What the two above sent to this CPU for a tap with many queues. */

@@ -21,7 +21,7 @@
 #define AT(field) offsetof(struct attach_args, field)
 
 static const char *const roles[] = {"auto", "client", "server", NULL};
-static const char *const lanes[] = {"auto", "direct", "kernel", NULL};
+static const char *const lanes[] = {"auto", "direct", "shared", "kernel", NULL};
 static const char *const tcp_lanes[] = {"kernel", "direct", NULL};
 static const char *const modes[] = {"auto", "zerocopy", "native", "skb", NULL};
 static const char *const polls[] = {"adaptive", "busy", NULL};
@@ -41,7 +41,7 @@ const struct opt attach_options[] = {
 	    "name of the port (default: from the socket's, or the tap's)"),
 	OPT("role", 0, WORD, AT(role), "ROLE",
 	    "auto, client (connect, and again for ever) or server (listen)", .words = roles),
-	OPT("lane", 0, WORD, AT(lane), "LANE", "auto, direct or kernel: how frames travel",
+	OPT("lane", 0, WORD, AT(lane), "LANE", "auto, direct, shared or kernel: how frames travel",
 	    .words = lanes),
 	OPT("tcp-lane", 0, WORD, AT(tcp_lane), "LANE",
 	    "kernel or direct: how TCP travels beside a direct lane", .words = tcp_lanes),

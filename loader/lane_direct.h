@@ -16,7 +16,10 @@
 
 #define COPY_CHUNK_BYTES 4096
 /* A chunk of that size holds the kernel's headroom, the virtio-net header and one frame. */
-#define DIRECT_MTU_MAX (COPY_CHUNK_BYTES - XSK_PACKET_HEADROOM - VNET_HDR_MAX - ETHERNET_OVERHEAD)
+#define DIRECT_MTU_MAX	    (COPY_CHUNK_BYTES - XSK_PACKET_HEADROOM - VNET_HDR_MAX - ETHERNET_OVERHEAD)
+#define DIRECT_MTU_MAX_TEXT "3806"
+
+_Static_assert(DIRECT_MTU_MAX == 3806, "DIRECT_MTU_MAX_TEXT says so too");
 
 enum posted_kind {
 	POSTED_DONE,   /* came back before an older one; skipped when its turn comes */
@@ -45,6 +48,7 @@ struct direct_socket {
 	struct posted_queue tx;
 	unsigned int guest_posted; /* POSTED_GUEST entries in rx */
 	bool bare;		   /* what arrives is without a virtio-net header (bpf.h) */
+	bool held;		   /* not to be read: older frames are on their way by the tap */
 	bool tx_stuck;		   /* the NIC takes nothing: its frames go to the kernel lane */
 	/* Chunks not in use, as UMEM addresses. */
 	unsigned int n_rx_bounce, n_tx_bounce;

@@ -36,8 +36,8 @@ struct lane_count {
 
 /* tx_* written by the worker, rx_* by whoever has the receive lock; read by anyone. */
 struct pair_stats {
-	struct lane_count rx_direct, rx_kernel, rx_guest, rx_bounced;
-	struct lane_count tx_direct, tx_kernel, tx_guest, tx_bounced;
+	struct lane_count rx_direct, rx_shared, rx_kernel, rx_guest, rx_bounced;
+	struct lane_count tx_direct, tx_shared, tx_kernel, tx_guest, tx_bounced;
 	struct lane_count drops[VXDP_N_VERDICTS];
 };
 
@@ -52,6 +52,7 @@ struct deliver_table;
 struct direct_socket;
 struct guest_waiting;
 struct port;
+struct shared_queue;
 struct worker;
 
 struct pair {
@@ -87,6 +88,7 @@ struct pair {
 	int tap_fd;	   /* this pair's queue, -1 while there is none */
 	int tx_tap_fd;	   /* where frames are written: the same, or the port's first queue */
 	bool tap_readable; /* until a read says EAGAIN */
+	bool tap_held;	   /* not to be read: older frames are in another lane */
 	bool rx_starved;   /* a lane waits for receive buffers: ask the guest for a kick */
 	uint32_t frame_bytes_max; /* without GSO: MTU, Ethernet header, two tags */
 	uint8_t *held; /* a frame read from the tap that waits for buffers; GSO_FRAME_MAX */
@@ -97,6 +99,10 @@ struct pair {
 	struct direct_socket *socket[PAIR_SOCKETS_MAX];
 	unsigned int n_sockets;
 	unsigned int posted_max; /* quota of guest buffers in fill rings */
+
+	/* Shared lane: where it sends, NULL without. What it receives comes from shared_poll(). */
+	struct shared_queue *shared;
+
 	struct flow_tables tables;
 	struct flow_cache *flows; /* of its worker */
 	struct capture *capture;  /* NULL unless `vxdp dump` listens; see capture.h */

@@ -10,6 +10,7 @@
 #include "lane_direct.h"
 #include "lane_guest.h"
 #include "lane_kernel.h"
+#include "lane_shared.h"
 
 #define TX_PARTS   (BURST + VU_CHAIN_IOV_MAX)
 #define LINE_BYTES 64
@@ -46,10 +47,18 @@ static struct direct_socket *tx_socket(struct pair *p)
 	return p->n_sockets && !p->socket[0]->tx_stuck ? p->socket[0] : NULL;
 }
 
+static struct shared_queue *tx_shared_queue(struct pair *p)
+{
+	struct shared_queue *q = p->n_sockets ? NULL : p->shared;
+
+	return q && !__atomic_load_n(&q->tx_stuck, __ATOMIC_RELAXED) ? q : NULL;
+}
+
 /* What a burst has in common. */
 struct tx_burst {
 	struct guest_batch guest;
-	struct direct_socket *socket;
+	struct direct_socket *socket; /* direct lane, or NULL */
+	struct shared_burst shared;   /* shared lane; its q may be NULL */
 	uint32_t generation;
 	uint64_t now_ns;
 };
@@ -71,15 +80,15 @@ static size_t read_head(const struct pair *p, const struct vu_chain *c, struct g
 
 /*
  * May it go to the wire at once? TCP may have to take the other lane, and so does a GSO frame,
- * which only a guest that breaks its own rules sends in a flow of the direct lane.
+ * which only a guest that breaks its own rules sends in a flow of the lanes past it.
  */
-static bool takes_direct(const struct pair *p, const struct tx_burst *t, const struct vu_chain *c,
-			 const struct vu_net_hdr *hdr)
+static bool takes_wire(const struct pair *p, const struct tx_burst *t, const struct vu_chain *c,
+		       const struct vu_net_hdr *hdr)
 {
 	uint8_t frame[FLOW_PEEK_BYTES];
 	size_t n = MIN((size_t)c->bytes - p->hdr_bytes, sizeof(frame));
 
-	if (!t->socket || hdr->gso_type)
+	if ((!t->socket && !t->shared.q) || hdr->gso_type)
 		return false;
 	if (!p->tables.tcp_kernel)
 		return true;
@@ -93,7 +102,7 @@ static void tx_lane(struct pair *p, struct tx_burst *t, unsigned int i, const st
 {
 	const struct guest_head *head = &t->guest.head[i];
 	uint32_t bytes = c->bytes - p->hdr_bytes;
-	struct flow_entry *flow = p->guest_lane || t->socket
+	struct flow_entry *flow = p->guest_lane || t->socket || t->shared.q
 					  ? guest_route(p, &t->guest, head->frame, head_bytes,
 							t->generation, t->now_ns)
 					  : NULL;
@@ -102,14 +111,18 @@ static void tx_lane(struct pair *p, struct tx_burst *t, unsigned int i, const st
 	    guest_add(p, &t->guest, i, c, flow, t->now_ns))
 		return;
 	guest_elsewhere(p, VXDP_PORT_NONE, t->now_ns);
-	if (flow && flow->lane == FLOW_DIRECT && takes_direct(p, t, c, &head->hdr)) {
+	if (flow && flow->lane == FLOW_DIRECT && takes_wire(p, t, c, &head->hdr)) {
 		if (unlikely(p->capture != NULL))
 			capture_send(p->capture, p->tables.port_id, VXDP_PORT_UPLINK, VXDP_TO_WIRE,
 				     c->iov, c->n_iov, p->hdr_bytes, bytes);
-		direct_tx(p, t->socket, &head->hdr, c);
-		return;
+		if (t->socket) {
+			direct_tx(p, t->socket, &head->hdr, c);
+			return;
+		}
+		shared_tx(p, &t->shared, &head->hdr, c, head->frame, head_bytes);
+	} else {
+		kernel_tx(p, &head->hdr, c->iov, c->n_iov, p->hdr_bytes, bytes);
 	}
-	kernel_tx(p, &head->hdr, c->iov, c->n_iov, p->hdr_bytes, bytes);
 	vu_ring_push(p->tx, c->head, 0);
 }
 
@@ -138,13 +151,14 @@ static void tx_one(struct pair *p, struct tx_burst *t, unsigned int i, const str
 	tx_lane(p, t, i, c, n);
 }
 
-static void tx_all(struct pair *p, struct direct_socket *s, const struct vu_chain *chain,
-		   unsigned int n, uint64_t now_ns)
+static void tx_all(struct pair *p, struct direct_socket *s, struct shared_queue *shared,
+		   const struct vu_chain *chain, unsigned int n, uint64_t now_ns)
 {
 	struct tx_burst t;
 
 	t.guest.n = 0;
 	t.socket = s;
+	shared_burst_init(&t.shared, shared);
 	t.generation = flow_generation(&p->tables);
 	t.now_ns = now_ns;
 	for (unsigned int i = 0; i < n; i++) {
@@ -156,6 +170,8 @@ static void tx_all(struct pair *p, struct direct_socket *s, const struct vu_chai
 	for (unsigned int i = 0; i < n; i++)
 		tx_one(p, &t, i, &chain[i]);
 	guest_flush(p, &t.guest, now_ns);
+	if (shared)
+		shared_tx_flush(&t.shared);
 }
 
 /* A ring that is started and not enabled: its frames are taken and thrown away (vhost-user.rst). */
@@ -166,6 +182,7 @@ static void tx_discard(struct pair *p, const struct vu_chain *c)
 
 static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 {
+	struct shared_queue *shared = tx_shared_queue(p);
 	struct direct_socket *s = tx_socket(p);
 	unsigned int retried = guest_retry(p, now_ns), reaped = 0, burst;
 	struct vu_chain chain[BURST];
@@ -177,13 +194,15 @@ static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 	burst = guest_may_pop(p, now_ns);
 	if (s)
 		burst = MIN(burst, direct_tx_room(s));
+	else if (shared)
+		burst = MIN(burst, shared_tx_room(shared));
 	n = burst ? vu_ring_pop(p->tx, chain, burst, part, TX_PARTS) : 0;
 	if (n < 0) {
 		fault(p, vu_ring_broken(p->tx), false, false);
 		return reaped;
 	}
 	if (n && p->tx_enabled)
-		tx_all(p, s, chain, (unsigned int)n, now_ns);
+		tx_all(p, s, shared, chain, (unsigned int)n, now_ns);
 	for (int i = 0; i < n && !p->tx_enabled; i++)
 		tx_discard(p, &chain[i]);
 	if (s && direct_tx_outstanding(s))
@@ -203,10 +222,11 @@ static unsigned int poll_rx(struct pair *p, uint64_t now_ns)
 	deliver_lock(p);
 	p->rx_starved = false;
 	/* The tap first: what it holds of a flow is older than what comes on the direct lane. */
-	if (p->rx_enabled && p->tap_fd >= 0 && (p->tap_readable || p->held_bytes))
+	if (p->rx_enabled && p->tap_fd >= 0 && !p->tap_held && (p->tap_readable || p->held_bytes))
 		frames += kernel_rx(p, BURST, now_ns);
 	for (unsigned int i = 0; i < p->n_sockets; i++) {
-		frames += direct_rx(p, p->socket[i], 2 * BURST);
+		if (likely(!p->socket[i]->held))
+			frames += direct_rx(p, p->socket[i], 2 * BURST);
 		direct_fill(p, p->socket[i]);
 	}
 	if (frames) {
@@ -257,7 +277,7 @@ bool pair_arm(struct pair *p, uint64_t now_ns)
 		return false;
 	if (!p->rx)
 		return true;
-	if (p->tap_readable && p->rx_enabled && p->tap_fd >= 0 && !p->rx_starved)
+	if (p->tap_readable && p->rx_enabled && p->tap_fd >= 0 && !p->tap_held && !p->rx_starved)
 		return false;
 	deliver_lock(p);
 	available = rx_wants_buffers(p) && vu_ring_kick_arm(p->rx);

@@ -7,7 +7,7 @@
  * all at once, because they come one by one:
  *
  *   rings that run and are enabled -> tap queues, one for each receiving pair
- *                                  -> AF_XDP sockets (direct.c)
+ *                                  -> AF_XDP sockets (lanes.c)
  *                                  -> carrier of the tap, flag UP in the ports map
  */
 #include "port.h"
@@ -273,7 +273,7 @@ static void port_settle(void *arg, uint32_t what)
 		log_info("%s: guest is %s, %u queue pair%s", port->name, n ? "up" : "down", n,
 			 n == 1 ? "" : "s");
 	port->n_active = n;
-	direct_settle(port, active, n);
+	lanes_settle(port->sw);
 }
 
 void port_settle_soon(struct port *port)
@@ -306,7 +306,7 @@ static void ring_enable(struct port *port, unsigned int index, bool enabled)
 
 	if (change.is_rx && !enabled) {
 		port_publish(port, change.pair);
-		direct_pair_close(port, index / 2);
+		lanes_pair_close(port, index / 2);
 	}
 	worker_call(change.pair->worker, worker_ring_enable, &change);
 	if (change.is_rx && enabled)
@@ -325,6 +325,7 @@ static void on_link(void *owner, bool up)
 			ring_enable(port, i, false);
 	/* Another guest, perhaps, with other memory: let it try the direct lane afresh. */
 	port->direct.refused = false;
+	port->sw->shared.refused = false;
 	if (!up)
 		port->features = 0;
 	port_settle_soon(port);
@@ -376,7 +377,7 @@ static void on_ring_stop(void *owner, unsigned int index, struct vu_ring *ring)
 		return;
 	if (change.is_rx)
 		port_publish(port, p);
-	direct_pair_close(port, p->index);
+	lanes_pair_close(port, p->index);
 	worker_call(p->worker, worker_ring_remove, &change);
 	port_settle_soon(port);
 }
@@ -465,7 +466,7 @@ void port_mtu_set(struct port *port, unsigned int mtu)
 	if (mtu == port->mtu)
 		return;
 	/* What is posted was chosen for the old length. */
-	direct_close(port);
+	lanes_close(port);
 	port->mtu = mtu;
 	for (unsigned int i = 0; i < VU_PAIRS_MAX; i++)
 		if (port->pair[i])
@@ -562,6 +563,8 @@ static void options_apply(struct port *port, const struct sw_port_options *o)
 		 o->socket_path ? o->socket_path : "");
 	if (o->lane && !strcmp(o->lane, "direct"))
 		port->lane = LANE_DIRECT;
+	else if (o->lane && !strcmp(o->lane, "shared"))
+		port->lane = LANE_SHARED;
 	else if (o->lane && !strcmp(o->lane, "kernel"))
 		port->lane = LANE_KERNEL;
 	if (o->tcp_lane && !strcmp(o->tcp_lane, "kernel"))
@@ -570,7 +573,7 @@ static void options_apply(struct port *port, const struct sw_port_options *o)
 		port->tcp_lane = TCP_LANE_DIRECT;
 	port->queues_max = o->queues_max ? MIN(o->queues_max, VU_PAIRS_MAX) : VU_PAIRS_MAX;
 	port->mtu = o->mtu ? o->mtu : nic->mtu;
-	snprintf(port->direct.reason, sizeof(port->direct.reason), "no guest yet");
+	snprintf(port->lane_reason, sizeof(port->lane_reason), "no guest yet");
 	port->capture.fd = -1;
 	port->tap.first_fd = -1;
 }

@@ -19,8 +19,11 @@
 #include "deliver.h"
 #include "event.h"
 #include "lane_direct.h"
+#include "lanes.h"
 #include "nic.h"
 #include "pair.h"
+#include "plan.h"
+#include "shared.h"
 #include "switch.h"
 #include "tap.h"
 #include "vhost/dev.h"
@@ -28,7 +31,6 @@
 
 #define SW_WORKERS_MAX SW_CPUS_MAX
 
-enum port_lane { LANE_AUTO, LANE_DIRECT, LANE_KERNEL };
 enum port_tcp_lane { TCP_LANE_AUTO, TCP_LANE_KERNEL, TCP_LANE_DIRECT };
 
 /* The direct lane of one port; see direct.c. */
@@ -40,7 +42,7 @@ struct direct {
 	bool refused;			 /* not for this guest memory any more */
 	unsigned int tries;		 /* at a queue that is still busy */
 	uint64_t blocks[VU_REGIONS_MAX]; /* memory the guest's files had when they were pinned */
-	char reason[160];		 /* why the port has it, or has not */
+	char reason[160];		 /* why not, if it was looked for one */
 };
 
 struct port {
@@ -62,8 +64,11 @@ struct port {
 	struct pair *pair[VU_PAIRS_MAX]; /* made when first needed, kept until the port goes */
 	struct xdp_statistics xsk_past[VU_PAIRS_MAX]; /* of sockets that were closed */
 	struct direct direct;
-	struct vxdp_port entry; /* as it is in the ports map */
-	struct capture capture; /* fd -1: nobody listens */
+	bool shared;		  /* takes part in the shared lane */
+	char lane_reason[320];	  /* why it has the lane it has */
+	enum plan_lane lane_told; /* in the log */
+	struct vxdp_port entry;	  /* as it is in the ports map */
+	struct capture capture;	  /* fd -1: nobody listens */
 };
 
 struct sw {
@@ -81,9 +86,12 @@ struct sw {
 	int fault_fd; /* a worker found a pair at fault */
 	struct event *fault_event;
 	struct event *second_timer;
+	struct event *lanes_timer;
 	unsigned int seconds;
-	struct port *port[VXDP_PORTS_MAX]; /* by id */
-	struct port *queue_owner[VXDP_NIC_QUEUES_MAX];
+	struct port *port[VXDP_PORTS_MAX];	       /* by id */
+	struct port *queue_owner[VXDP_NIC_QUEUES_MAX]; /* direct lane */
+	struct shared shared;
+	uint64_t crowd_end_ns; /* until when more than one guest is to be expected; see lanes.c */
 	struct deliver_table deliver; /* who receives; read by the workers */
 };
 
@@ -105,27 +113,46 @@ void port_entry_write(struct port *port);
 /** port_mtu_changed() - the NIC's MTU is another one */
 void port_mtu_set(struct port *port, unsigned int mtu);
 
+/* Of kernel memory, for each chunk of a UMEM and queue: sizeof(struct xdp_buff_xsk) and more. */
+#define DIRECT_KERNEL_BYTES_A_CHUNK 144
+
 /* direct.c */
 
 /**
- * direct_settle() - open and close AF_XDP sockets until they fit what the port may have
- * @active: the queue pairs that receive
+ * direct_open() - an AF_XDP socket between a NIC queue and @pair, in no map and held
+ * @alone: nothing but this guest's frames comes by that queue
+ * Return: 0, or -errno; on success and after, direct_close() ends it.
  */
-void direct_settle(struct port *port, struct pair *const *active, unsigned int n_active);
+int direct_open(struct port *port, unsigned int queue, struct pair *pair, bool alone);
 
-/** direct_pair_close() - a ring of @pair stops: take its sockets away, buffers given back */
-void direct_pair_close(struct port *port, unsigned int pair);
+/** direct_publish() / direct_unpublish() - let the XDP program send frames there, or no more */
+int direct_publish(struct port *port, unsigned int queue);
+void direct_unpublish(struct port *port, unsigned int queue);
 
-/** direct_close() - the same for all pairs */
-void direct_close(struct port *port);
+/** direct_release() - read what comes there: older frames are through */
+void direct_release(struct port *port, unsigned int queue);
 
-/** direct_check_memory() - every second: was memory taken away from under the UMEM? */
-void direct_check_memory(struct port *port);
+/** direct_close() - take it away, buffers given back */
+void direct_close(struct port *port, unsigned int queue);
+
+/** direct_pair_close() - all sockets of @pair, out of the maps first. Return: had it any? */
+bool direct_pair_close(struct port *port, unsigned int pair);
 
 /** direct_statistics() - the kernel's counters for one pair, closed sockets included */
 struct xdp_statistics direct_statistics(const struct port *port, unsigned int pair);
 
 /** direct_kernel_bytes() - memory the kernel spends on the UMEM beside the pinned pages */
 uint64_t direct_kernel_bytes(const struct port *port);
+
+/* direct_check.c */
+
+/** direct_possible() - may the guest's memory be a UMEM? If not, port->direct.reason says why. */
+bool direct_possible(struct port *port);
+
+/** direct_refuse() - it was tried and failed: not again, unless the cause will go away */
+void direct_refuse(struct port *port, unsigned int queue, int err);
+
+/** direct_check_memory() - every second: was memory taken away from under the UMEM? */
+void direct_check_memory(struct port *port);
 
 #endif /* VXDP_LOADER_PORT_H */

@@ -105,17 +105,21 @@ static json_t *port_status(const struct port *port)
 		port->socket_path, "role", role_name(info.role), "state", state_names[info.state],
 		"tap", port->tap.ifname, "ifindex", (int)port->tap.ifindex, "lane",
 		port->direct.n_sockets		   ? "direct"
+		: port->shared			   ? "shared"
 		: port->entry.flags & VXDP_PORT_UP ? "kernel"
 						   : "none",
-		"lane_reason", port->direct.reason, "zerocopy",
-		port->direct.n_sockets && port->direct.zerocopy, "queue_pairs", (int)n, "ring",
-		ring, "features", feature_names(info.features, vu_feature_name),
-		"protocol_features",
+		"lane_reason", port->lane_reason, "zerocopy",
+		(port->direct.n_sockets && port->direct.zerocopy) ||
+			(port->shared && port->sw->shared.zerocopy),
+		"queue_pairs", (int)n, "ring", ring, "features",
+		feature_names(info.features, vu_feature_name), "protocol_features",
 		feature_names(info.protocol_features, vu_protocol_feature_name), "mtu",
 		(int)port->mtu, "connects", (json_int_t)info.n_connects, "peer_pid",
 		(int)info.peer_pid, "tcp_lane",
-		port->direct.n_sockets && !(port->entry.flags & VXDP_PORT_TCP_KERNEL) ? "direct"
-										      : "kernel",
+		port->entry.flags & VXDP_PORT_TCP_KERNEL ? "kernel"
+		: port->direct.n_sockets		 ? "direct"
+		: port->shared				 ? "shared"
+							 : "kernel",
 		"guest_lane", deliver_pairs(&port->sw->deliver, port->id) > 0, "memory",
 		memory_status(port, info.mem), "queues", queues);
 }
@@ -132,6 +136,13 @@ static json_t *worker_status(const struct worker *w)
 			 (json_int_t)s.sleeps);
 }
 
+static json_t *shared_status(const struct sw *sw)
+{
+	return json_pack("{si, sb, sI}", "nic_queues", (int)sw->shared.n_queues, "zerocopy",
+			 sw->shared.n_queues && sw->shared.zerocopy, "bytes",
+			 (json_int_t)shared_bytes(sw));
+}
+
 json_t *sw_status(const struct sw *sw)
 {
 	const struct nic_info *nic = nic_info(sw->nic);
@@ -144,12 +155,12 @@ json_t *sw_status(const struct sw *sw)
 	policy_add(sw->pins, ports);
 	for (unsigned int i = 0; i < sw->n_workers; i++)
 		json_array_append_new(workers, worker_status(sw->worker[i]));
-	return json_pack("{ss, ss, si, ss, ss, si, si, sb, sb, so, so}", "nic", sw->nic_name,
+	return json_pack("{ss, ss, si, ss, ss, si, si, sb, sb, so, so, so}", "nic", sw->nic_name,
 			 "version", VXDP_VERSION, "pid", (int)getpid(), "xdp",
 			 vxdp_bpf_xdp_mode(sw->bpf) == VXDP_XDP_NATIVE ? "native" : "skb",
 			 "xdp_why", vxdp_bpf_xdp_why(sw->bpf), "mtu", (int)nic->mtu, "nic_queues",
 			 (int)nic->rx_queues, "carrier", nic->carrier, "dedicated", sw->dedicated,
-			 "ports", ports, "workers", workers);
+			 "ports", ports, "workers", workers, "shared", shared_status(sw));
 }
 
 /* ---- Statistics ---- */
@@ -215,26 +226,34 @@ static json_t *drops_json(const struct pair *p, const char *prefix)
 	return drops;
 }
 
+static json_t *xsk_json(const struct xdp_statistics *x)
+{
+	return json_pack("{sI, sI, sI, sI, sI, sI}", "rx_dropped", (json_int_t)x->rx_dropped,
+			 "rx_invalid_descs", (json_int_t)x->rx_invalid_descs, "tx_invalid_descs",
+			 (json_int_t)x->tx_invalid_descs, "rx_ring_full",
+			 (json_int_t)x->rx_ring_full, "rx_fill_ring_empty_descs",
+			 (json_int_t)x->rx_fill_ring_empty_descs, "tx_ring_empty_descs",
+			 (json_int_t)x->tx_ring_empty_descs);
+}
+
 static json_t *queue_stats(const struct port *port, const struct pair *p)
 {
 	struct xdp_statistics x = direct_statistics(port, p->index);
 	json_t *rx_drops = drops_json(p, "drop_rx_");
-	json_t *rx, *tx, *xsk;
+	json_t *rx, *tx;
 
 	kernel_drops(rx_drops, &x);
-	rx = json_pack("{so, so, so, so, so}", "direct", lane_json(&p->stats.rx_direct), "kernel",
+	rx = json_pack("{so, so, so, so, so, so}", "direct", lane_json(&p->stats.rx_direct),
+		       "shared", lane_json(&p->stats.rx_shared), "kernel",
 		       lane_json(&p->stats.rx_kernel), "guest", lane_json(&p->stats.rx_guest),
 		       "bounced", lane_json(&p->stats.rx_bounced), "drops", rx_drops);
-	tx = json_pack("{so, so, so, so, so}", "direct", lane_json(&p->stats.tx_direct), "kernel",
+	tx = json_pack("{so, so, so, so, so, so}", "direct", lane_json(&p->stats.tx_direct),
+		       "shared", lane_json(&p->stats.tx_shared), "kernel",
 		       lane_json(&p->stats.tx_kernel), "guest", lane_json(&p->stats.tx_guest),
 		       "bounced", lane_json(&p->stats.tx_bounced), "drops",
 		       drops_json(p, "drop_tx_"));
-	xsk = json_pack("{sI, sI, sI, sI, sI, sI}", "rx_dropped", (json_int_t)x.rx_dropped,
-			"rx_invalid_descs", (json_int_t)x.rx_invalid_descs, "tx_invalid_descs",
-			(json_int_t)x.tx_invalid_descs, "rx_ring_full", (json_int_t)x.rx_ring_full,
-			"rx_fill_ring_empty_descs", (json_int_t)x.rx_fill_ring_empty_descs,
-			"tx_ring_empty_descs", (json_int_t)x.tx_ring_empty_descs);
-	return json_pack("{si, so, so, so}", "pair", (int)p->index, "rx", rx, "tx", tx, "xsk", xsk);
+	return json_pack("{si, so, so, so}", "pair", (int)p->index, "rx", rx, "tx", tx, "xsk",
+			 xsk_json(&x));
 }
 
 static json_t *guest_stats(const struct sw *sw, const struct port *port)
@@ -252,13 +271,36 @@ static json_t *guest_stats(const struct sw *sw, const struct port *port)
 			 (json_int_t)port->capture.lost);
 }
 
+static void counter_add(json_t *counters, const char *name, uint64_t packets, uint64_t bytes)
+{
+	json_t *c = json_object_get(counters, name);
+
+	packets += (uint64_t)json_integer_value(json_object_get(c, "packets"));
+	bytes += (uint64_t)json_integer_value(json_object_get(c, "bytes"));
+	json_object_set_new(counters, name, count_json(packets, bytes));
+}
+
+/*
+ * The wire. Of what was counted to_shared, some may have been lost before it was known here for
+ * whom it was.
+ */
+static json_t *uplink_stats(const struct sw *sw)
+{
+	json_t *verdicts = verdicts_json(sw, VXDP_PORT_UPLINK);
+	struct xdp_statistics x = shared_statistics(sw);
+	struct lane_count gone = shared_gone(sw);
+
+	counter_add(verdicts, "drop_rx_xsk", x.rx_dropped + x.rx_ring_full, 0);
+	counter_add(verdicts, "drop_no_port", gone.packets, gone.bytes);
+	return json_pack("{ss, si, so, so}", "name", "uplink", "id", VXDP_PORT_UPLINK, "verdicts",
+			 verdicts, "xsk", xsk_json(&x));
+}
+
 json_t *sw_stats(const struct sw *sw)
 {
 	json_t *ports = json_array();
 
-	json_array_append_new(ports,
-			      json_pack("{ss, si, so}", "name", "uplink", "id", VXDP_PORT_UPLINK,
-					"verdicts", verdicts_json(sw, VXDP_PORT_UPLINK)));
+	json_array_append_new(ports, uplink_stats(sw));
 	json_array_append_new(ports, json_pack("{ss, si, so}", "name", "host", "id", VXDP_PORT_HOST,
 					       "verdicts", verdicts_json(sw, VXDP_PORT_HOST)));
 	for (unsigned int i = 0; i < VXDP_PORTS_MAX; i++)

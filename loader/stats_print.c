@@ -114,6 +114,7 @@ void stats_print_text(const json_t *stats, bool per_second, bool drops_only)
 		print_verdicts(&t, "", json_object_get(port, "verdicts"));
 		json_array_foreach(json_object_get(port, "queues"), j, queue)
 			print_queue(&t, queue);
+		print_xsk(&t, "", json_object_get(port, "xsk"));
 	}
 	if (!t.n_printed)
 		out_text("    nothing %s\n", drops_only ? "was dropped" : "was counted");

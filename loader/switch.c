@@ -55,6 +55,11 @@ static void on_nic_mtu(void *owner, uint32_t mtu)
 	for_each_port(sw, port) port_mtu_set(port, mtu);
 }
 
+static void on_lanes_timer(void *arg, uint32_t what)
+{
+	lanes_settle(arg);
+}
+
 static const struct nic_events nic_events = {
 	.gone = on_nic_gone,
 	.link = on_nic_link,
@@ -136,6 +141,8 @@ static int events_open(struct sw *sw, struct vx_error *error)
 	if (!err)
 		err = event_timer_add(sw->loop, SECOND_NS, SECOND_NS, on_second, sw,
 				      &sw->second_timer);
+	if (!err)
+		err = event_timer_add(sw->loop, 0, 0, on_lanes_timer, sw, &sw->lanes_timer);
 	return err ? vx_fail_errno(error, err, "cannot watch %s", sw->nic_name) : 0;
 }
 
@@ -202,6 +209,8 @@ void sw_close(struct sw **s)
 	event_del(&sw->second_timer);
 	for (unsigned int i = 0; i < VXDP_PORTS_MAX; i++)
 		port_close(&sw->port[i]);
+	lanes_end(sw);
+	event_del(&sw->lanes_timer);
 	for (unsigned int i = 0; i < sw->n_workers; i++)
 		worker_stop(&sw->worker[i]);
 	event_del(&sw->fault_event);
@@ -288,7 +297,7 @@ int sw_port_del(struct sw *sw, const char *name_or_socket, struct vx_error *erro
 	log_info("%s: detached from %s", port->name, sw->nic_name);
 	sw->port[port->id] = NULL;
 	port_close(&port);
-	for_each_port(sw, port) port_settle_soon(port); /* NIC queues may have come free */
+	lanes_settle_soon(sw); /* NIC queues may have come free */
 	return 0;
 }
 

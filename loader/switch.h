@@ -35,7 +35,7 @@ struct sw_port_options {
 	const char *socket_path;
 	int fd;			 /* inherited socket, or -1; taken over on success */
 	const char *role;	 /* auto, client or server */
-	const char *lane;	 /* auto, direct or kernel */
+	const char *lane;	 /* auto, direct, shared or kernel */
 	const char *tcp_lane;	 /* NULL: kernel for a guest with TSO; kernel or direct */
 	unsigned int queues_max; /* 0: as many as the protocol knows */
 	unsigned int mtu;	 /* 0: the NIC's */

@@ -33,6 +33,7 @@
 #include <vxdp/util.h>
 
 #include "cycles.h"
+#include "lane_shared.h"
 #include "pair_poll.h"
 
 #define PAIRS_MAX 1024
@@ -68,6 +69,8 @@ struct worker {
 	int xsk[XSKS_MAX]; /* AF_XDP sockets to sleep on */
 	bool xsks_in_set;  /* they are in sleep_fd */
 	struct flow_cache *flows;
+	unsigned int n_queues;
+	struct shared_queue *queue[VXDP_NIC_QUEUES_MAX];
 	struct worker_stats stats;
 };
 
@@ -173,6 +176,23 @@ void worker_pair_remove(struct worker *w, struct pair *p)
 			w->pair[i--] = w->pair[--w->n_pairs];
 }
 
+int worker_queue_add(struct worker *w, struct shared_queue *q)
+{
+	int err = w->n_queues == VXDP_NIC_QUEUES_MAX ? -ENOSPC : xsk_add(w, q->xsk.fd);
+
+	if (!err)
+		w->queue[w->n_queues++] = q;
+	return err;
+}
+
+void worker_queue_remove(struct worker *w, struct shared_queue *q)
+{
+	xsk_remove(w, q->xsk.fd);
+	for (unsigned int i = 0; i < w->n_queues; i++)
+		if (w->queue[i] == q)
+			w->queue[i--] = w->queue[--w->n_queues];
+}
+
 /* Note what happened on kicks and taps. */
 static void look(struct worker *w)
 {
@@ -229,6 +249,8 @@ static void worker_sleep(struct worker *w, uint64_t now)
 	xsks_watch(w);
 	for (unsigned int i = 0; i < w->n_pairs; i++)
 		soon |= pair_needs_clock(w->pair[i]);
+	for (unsigned int i = 0; i < w->n_queues; i++)
+		soon |= shared_needs_clock(w->queue[i]);
 	__atomic_store_n(&w->sleeping, true, __ATOMIC_RELAXED);
 	stat_add(&w->stats.sleeps, 1);
 	epoll_wait(w->sleep_fd, &event, 1, soon ? RETRY_MS : -1);
@@ -251,6 +273,9 @@ static unsigned int pass(struct worker *w, uint64_t now)
 			w->options.on_fault(w->options.arg);
 		}
 	}
+	/* Behind the taps: what they hold of a flow is older. */
+	for (unsigned int i = 0; i < w->n_queues; i++)
+		frames += shared_poll(w->queue[i]);
 	return frames;
 }
 

@@ -51,7 +51,12 @@ void workers_pass(struct worker *const *workers, unsigned int n);
 int worker_pair_add(struct worker *w, struct pair *p);
 void worker_pair_remove(struct worker *w, struct pair *p);
 
-/** worker_watch() - wake up for @fd: what is behind it belongs to pair @p */
+/** worker_queue_add() / worker_queue_remove() - a NIC queue of the shared lane */
+int worker_queue_add(struct worker *w, struct shared_queue *q);
+void worker_queue_remove(struct worker *w, struct shared_queue *q);
+
+/** worker_watch() - wake up for @fd: what is behind it belongs to pair @p (or is a NULL pair's:
+ * AF_XDP sockets) */
 enum worker_source { SOURCE_KICK, SOURCE_TAP, SOURCE_XSK };
 int worker_watch(struct worker *w, struct pair *p, enum worker_source source, int fd);
 void worker_unwatch(struct worker *w, enum worker_source source, int fd);

@@ -85,7 +85,7 @@ static int umem_register(int fd, const struct xsk_umem *umem)
 		.len = umem->bytes,
 		.chunk_size = umem->chunk_bytes,
 		.headroom = umem->headroom_bytes,
-		.flags = XDP_UMEM_UNALIGNED_CHUNK_FLAG,
+		.flags = umem->aligned ? 0 : XDP_UMEM_UNALIGNED_CHUNK_FLAG,
 	};
 
 	return setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(reg)) ? -errno : 0;
@@ -190,6 +190,20 @@ int xsk_statistics(const struct xsk *x, struct xdp_statistics *stats)
 	socklen_t len = sizeof(*stats);
 
 	return getsockopt(x->fd, SOL_XDP, XDP_STATISTICS, stats, &len) ? -errno : 0;
+}
+
+void xsk_statistics_add(struct xdp_statistics *sum, const struct xsk *x)
+{
+	struct xdp_statistics s = {};
+
+	if (xsk_statistics(x, &s))
+		return;
+	sum->rx_dropped += s.rx_dropped;
+	sum->rx_invalid_descs += s.rx_invalid_descs;
+	sum->tx_invalid_descs += s.tx_invalid_descs;
+	sum->rx_ring_full += s.rx_ring_full;
+	sum->rx_fill_ring_empty_descs += s.rx_fill_ring_empty_descs;
+	sum->tx_ring_empty_descs += s.tx_ring_empty_descs;
 }
 
 int xsk_kick_tx(const struct xsk *x)

@@ -52,6 +52,7 @@ struct xsk_umem {
 	uint32_t chunk_bytes;
 	uint32_t headroom_bytes;
 	uint32_t room_bytes; /* what a buffer must have behind the header, whatever the MTU */
+	bool aligned; /* chunks begin at multiples of their length, and addresses are plain */
 };
 
 enum xsk_bind_mode { XSK_BIND_COPY, XSK_BIND_ZEROCOPY };
@@ -81,6 +82,9 @@ int xsk_queue_wait_free(unsigned int ifindex, unsigned int queue, unsigned int t
 
 /** xsk_statistics() - the kernel's own drop counters. Return: 0 or -errno. */
 int xsk_statistics(const struct xsk *x, struct xdp_statistics *stats);
+
+/** xsk_statistics_add() - add them to @sum */
+void xsk_statistics_add(struct xdp_statistics *sum, const struct xsk *x);
 
 /** xsk_kick_tx() - make the kernel send. Return: 0, or -errno if not everything left. */
 int xsk_kick_tx(const struct xsk *x);

@@ -43,6 +43,7 @@ enum vxdp_port_kind {
 #define VXDP_PORT_DIRECT     0x0002u /* XDP may send frames to its AF_XDP sockets, or its tap */
 #define VXDP_PORT_TCP_KERNEL 0x0004u /* TCP for it takes the kernel lane: GRO in, TSO out */
 #define VXDP_PORT_CAPTURE    0x0008u /* `vxdp dump` is listening */
+#define VXDP_PORT_SHARED     0x0010u /* frames may go to it through VXDP_QUEUE_SHARED queues */
 #define VXDP_PORT_SPREAD     0x0080u /* XDP spreads its flows over CPUs, and so over its queues */
 
 /* ports map: array, index = port id. ifindex 0 = free entry. */
@@ -115,10 +116,19 @@ struct vxdp_fdb_entry {
 	__u32 moved_ms;	    /* when it moved, 0 = never; low bits of CLOCK_MONOTONIC */
 };
 
+/* An owner that is no port: the queue's AF_XDP socket has memory of vxdp's own, for all ports. */
+#define VXDP_QUEUE_SHARED 0xffffu
+
 /* queues map: array, index = NIC receive queue. Whose memory the queue's AF_XDP socket fills. */
 struct vxdp_queue {
-	__u16 owner;	 /* port id, or VXDP_PORT_NONE */
+	__u16 owner;	 /* port id, VXDP_QUEUE_SHARED, or VXDP_PORT_NONE */
 	__u16 hdr_bytes; /* of the empty virtio-net header its frames get in front: 10 or 12 */
+};
+
+/* What a frame on a VXDP_QUEUE_SHARED queue gets in front. */
+struct vxdp_shared_head {
+	__u16 port; /* port id it goes to */
+	__u16 pad[3];
 };
 
 /*
@@ -166,6 +176,7 @@ struct vxdp_capture {
 _Static_assert(sizeof(struct vxdp_port) == 32, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_policy) == 528, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_port_mac) == 8, "layout is shared with the BPF programs");
+_Static_assert(sizeof(struct vxdp_shared_head) == 8, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_fdb_key) == 8, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_fdb_entry) == 16, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_config) == 48, "layout is shared with the BPF programs");

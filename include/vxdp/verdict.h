@@ -20,6 +20,7 @@
 	V(TO_WIRE, to_wire, 0, "out of the uplink")                                                \
 	V(TO_HOST, to_host, 0, "to the host's own stack")                                          \
 	V(FLOODED, flooded, 0, "broadcast, multicast or unknown: to all ports")                    \
+	V(TO_SHARED, to_shared, 0, "to a guest through vxdp's own AF_XDP memory")                  \
 	/* dropped by the BPF programs */                                                          \
 	V(DROP_RUNT, drop_runt, 1, "shorter than an Ethernet header")                              \
 	V(DROP_BAD_SOURCE, drop_bad_source, 1, "source address is multicast or zero")              \

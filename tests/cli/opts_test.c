@@ -100,7 +100,7 @@ static void test_refused(void **state)
 	assert_refused("eth0 --queues=", "--queues takes a number from 1 to 128, not ''", "");
 	assert_refused("eth0 --fd -1", "--fd takes a number from 0 to 2147483647, not '-1'", "");
 	assert_refused("eth0 --lane dierct", "--lane cannot be 'dierct'",
-		       "did you mean 'direct'? It is one of: auto, direct, kernel");
+		       "did you mean 'direct'? It is one of: auto, direct, shared, kernel");
 	assert_refused("eth0 --vm a --vm b", "--vm is given twice", "");
 	assert_refused("eth0 --vm a --socket-path b",
 		       "--vm and --socket-path say the same: give one of them", "");

@@ -17,7 +17,6 @@
  * Frames have a number and a pattern in every byte. Prints one JSON object, and exits 0 if each
  * frame that arrived was whole and came once, and the back end broke no rule.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -33,10 +32,8 @@
 #include "tests/hostile/wire.h"
 #include "tests/lib/frontend.h"
 
-#define MAGIC	       0x4c414e45u
-#define MAGIC_PRIME    0x5052494du /* frames that only prepare the path */
-#define FRAME_MIN      60u
-#define FRAME_MAX      1514u
+#include "lane_frame.h"
+
 #define WINDOW	       32u
 #define PATIENCE_MS    5000
 #define PRIME_MS       500  /* by then the addresses are known and the direct lane is open */
@@ -46,16 +43,6 @@
 #define CYCLE_MS       45   /* ... which is not before the direct lane was opened */
 #define WATCH_US       2000 /* how long the stopped guest's buffers are watched */
 #define QUOTA_FRAMES   100  /* of each lane; less than the direct lane leaves of a ring of 256 */
-
-struct frame {
-	uint8_t dst[6];
-	uint8_t src[6];
-	uint16_t ethertype_be;
-	uint16_t bytes;
-	uint32_t magic;
-	uint32_t seq;
-	uint8_t pattern[];
-} __attribute__((packed));
 
 static const uint8_t guest_mac[6] = {0x02, 0x56, 0, 0, 0, 2};
 static const uint8_t wire_mac[6] = {0x02, 0x57, 0, 0, 0, 2};
@@ -86,44 +73,15 @@ static int64_t now_ms(void)
 	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
 }
 
-static uint8_t pattern_at(uint32_t seq, uint32_t i)
-{
-	return (uint8_t)((seq + 1) * 2654435761u >> 24 ^ (i * 167 + (i >> 8)));
-}
-
-static uint16_t frame_bytes(uint32_t seq)
-{
-	return (uint16_t)(FRAME_MIN + seq * 389u % (FRAME_MAX - FRAME_MIN + 1));
-}
-
 static void send_frame(struct lab *lab, uint32_t seq, const uint8_t *dst)
 {
 	uint8_t buf[FRAME_MAX];
-	struct frame *f = (struct frame *)buf;
+	size_t bytes = frame_make(buf, lab->magic, seq, dst, wire_mac);
 
-	*f = (struct frame){.ethertype_be = htons(WIRE_ETHERTYPE), .magic = lab->magic, .seq = seq};
-	f->bytes = frame_bytes(seq);
-	memcpy(f->dst, dst, 6);
-	memcpy(f->src, wire_mac, 6);
-	for (uint32_t i = sizeof(*f); i < f->bytes; i++)
-		buf[i] = pattern_at(seq, i);
-	if (wire_send(lab->wire_fd, buf, f->bytes))
+	if (wire_send(lab->wire_fd, buf, bytes))
 		return;
 	lab->n_sent += lab->magic == MAGIC;
 	lab->n_primes_sent += lab->magic == MAGIC_PRIME;
-}
-
-static bool frame_ok(const uint8_t *buf, size_t bytes)
-{
-	const struct frame *f = (const struct frame *)buf;
-
-	if (f->bytes != bytes || f->bytes != frame_bytes(f->seq))
-		return false;
-	for (uint32_t i = sizeof(*f); i < bytes; i++) {
-		if (buf[i] != pattern_at(f->seq, i))
-			return false;
-	}
-	return true;
 }
 
 static void check_frame(struct lab *lab, const uint8_t *buf, size_t bytes)

@@ -152,7 +152,8 @@ balance_defs='
 	def totals:
 		(.ports[] | select(.name == "uplink") | total(drops(.verdicts))) as $uplink |
 		.ports[] | select(.name == "vm0") | total(drops_rx(.verdicts)) as $port_rx |
-		{rx_direct: sum(.rx.direct.packets), rx_kernel: sum(.rx.kernel.packets),
+		{rx_direct: sum(.rx.direct.packets), rx_shared: sum(.rx.shared.packets),
+		 tx_shared: sum(.tx.shared.packets), rx_kernel: sum(.rx.kernel.packets),
 		 rx_bounced: sum(.rx.bounced.packets), tx_direct: sum(.tx.direct.packets),
 		 tx_kernel: sum(.tx.kernel.packets), tx_bounced: sum(.tx.bounced.packets),
 		 rx_drops: ($uplink + $port_rx + sum(total(.rx.drops))),

@@ -29,7 +29,7 @@ def port_status:
 	(.name | text) and (.id | natural and . >= 3) and (.kind | one_of(["vm"])) and
 	(.socket | text) and (.role | one_of(["auto", "client", "server"])) and
 	(.state | one_of(["waiting", "connected", "running"])) and (.tap | text) and
-	(.lane | one_of(["direct", "kernel", "none"])) and (.lane_reason | text) and
+	(.lane | one_of(["direct", "shared", "kernel", "none"])) and (.lane_reason | text) and
 	(.zerocopy | flag) and (.queue_pairs | natural) and
 	(.ring | . == null or one_of(["split", "packed"])) and (.features | list(text)) and
 	(.protocol_features | list(text)) and (.mtu | natural) and (.connects | natural) and
@@ -44,7 +44,8 @@ def worker_status:
 def status_nic:
 	(.nic | text) and (.version | text) and (.pid | natural and . > 0) and
 	(.xdp | one_of(["native", "skb"])) and (.ports | list(port_status)) and
-	(.workers | list(worker_status));
+	(.workers | list(worker_status)) and
+	(.shared | (.nic_queues | natural) and (.zerocopy | flag) and (.bytes | natural));
 
 def tap_port_status:
 	(.name | text) and (.id | natural and . >= 3) and .kind == "tap" and
@@ -60,8 +61,8 @@ def status_dead:
 	(.ports | list((.name | text) and .state == "dead"));
 
 def lanes:
-	(.direct | counter) and (.kernel | counter) and (.guest | counter) and (.bounced | counter) and
-	(.drops | counters);
+	(.direct | counter) and (.shared | counter) and (.kernel | counter) and (.guest | counter) and
+	(.bounced | counter) and (.drops | counters);
 
 def queue_stats:
 	(.pair | natural) and (.rx | lanes) and (.tx | lanes) and (.xsk | all(.[]; natural));
@@ -84,6 +85,6 @@ def features_nic:
 	(.features | list((.name | text) and (.answer | one_of(["yes", "no", "unknown"])) and
 	(.weight | one_of(["needed", "speed", "info"])) and (.detail | text and . != "") and
 	(.fix | text))) and
-	(.guest | (.lane | one_of(["direct", "kernel", "none"])) and (.lane_reason | text));
+	(.guest | (.lane | one_of(["direct", "shared", "kernel", "none"])) and (.lane_reason | text));
 
 def version_all: (.version | text) and (.libbpf | text) and (.abi | natural);

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Theory of operation
+ *
+ * Receive. The XDP program knows whose frame it is and writes the port in front of it. A batch is
+ * taken from the ring, sorted by port (one list a port, in the order of arrival) and copied into
+ * each guest's receive buffers, so that a guest's ring is touched once a batch. A chunk goes back
+ * to the fill ring at once: who has no buffers loses its frames, and holds up nobody.
+ *
+ * A port that has just joined still has older frames on the way by its tap. What arrives here for
+ * it meanwhile is kept in the stash, and delivered when lanes.c knows that they are through.
+ *
+ * Transmit. A guest's burst takes chunks under the queue's lock, fills them without it, and
+ * submits them under it again, so that workers wait for each other only for some stores. Chunks
+ * come back when one that sends looks, or the queue's worker does.
+ */
+#include "lane_shared.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/virtio_net.h>
+#include <string.h>
+#include <time.h>
+
+#include "checksum.h"
+#include "deliver.h"
+#include "frame.h"
+
+#define LIST_END	  0xff /* no frame of the batch */
+#define TX_DRAIN_TRIES	  10
+#define TX_DRAIN_PAUSE_NS (1000 * 1000)
+
+_Static_assert(SHARED_BATCH < LIST_END, "places in a batch are bytes");
+
+/* ---- From the wire ---- */
+
+static uint64_t chunk_of(const struct shared_queue *q, uint64_t addr)
+{
+	return ALIGN_DOWN(addr, (uint64_t)q->umem.chunk_bytes);
+}
+
+void shared_fill_all(struct shared_queue *q)
+{
+	for (uint32_t i = 0; i < SHARED_RX_CHUNKS; i++)
+		*xsk_ring_addr(&q->xsk.fill, i) = (uint64_t)i * q->umem.chunk_bytes;
+	xsk_ring_produced(&q->xsk.fill, SHARED_RX_CHUNKS);
+}
+
+/* Frames of one port, in order. */
+struct shared_list {
+	const struct shared_frame *frame;
+	const uint8_t *next;
+	uint8_t first;
+};
+
+/* There are as many places in the fill ring as chunks, so there is room for each. */
+static void chunk_back(struct shared_queue *q, const struct shared_frame *f, uint32_t *n_back)
+{
+	*xsk_ring_addr(&q->xsk.fill, (*n_back)++) = chunk_of(q, f->addr);
+}
+
+/* All frames of one port to its guest. Whom there is no room for now loses them. */
+static void deliver_list(struct shared_queue *q, struct pair *p, const struct shared_list *list)
+{
+	struct deliver_frame frame[SHARED_BATCH];
+	struct iovec iov[SHARED_BATCH];
+	bool stopped = __atomic_load_n(&p->fault, __ATOMIC_RELAXED);
+	unsigned int n = 0, done = 0;
+	uint64_t bytes = 0;
+
+	for (uint8_t i = list->first; i != LIST_END; i = list->next[i], n++) {
+		uint8_t *at = (uint8_t *)q->umem.base + list->frame[i].addr;
+
+		iov[n] = (struct iovec){at, list->frame[i].bytes};
+		frame[n] = (struct deliver_frame){
+			.bytes = list->frame[i].bytes,
+			.n_iov = 1,
+			.iov = &iov[n],
+			.head = at,
+		};
+	}
+	if (!stopped)
+		done = deliver_burst(p, frame, n, &p->stats.rx_shared);
+	for (unsigned int i = done; i < n; i++)
+		bytes += frame[i].bytes;
+	if (done < n)
+		deliver_drop(p, stopped ? VXDP_DROP_RX_STOP : VXDP_DROP_RX_NO_BUFFER, n - done,
+			     bytes);
+}
+
+/* Keep a frame for later. False: too many wait. */
+static bool stash_put(struct shared_queue *q, const struct shared_frame *f)
+{
+	if (q->n_stashed == SHARED_STASH_MAX)
+		return false;
+	q->stash[q->n_stashed++] = *f;
+	return true;
+}
+
+/* A list of frames for @port: delivered, kept, or gone. */
+static void dispose(struct shared_queue *q, uint16_t port, const struct shared_list *list,
+		    uint32_t *n_back)
+{
+	struct shared_target *t = &q->target[port];
+
+	if (t->pair && !t->held)
+		deliver_list(q, t->pair, list);
+	for (uint8_t i = list->first; i != LIST_END; i = list->next[i]) {
+		const struct shared_frame *f = &list->frame[i];
+
+		if (!t->pair)
+			count(&q->n_gone, 1, f->bytes);
+		else if (t->held && stash_put(q, f))
+			continue;
+		else if (t->held)
+			deliver_drop(t->pair, VXDP_DROP_RX_NO_BUFFER, 1, f->bytes);
+		chunk_back(q, f, n_back);
+	}
+}
+
+/* Sort @n frames by port and dispose of them. */
+static void sort_out(struct shared_queue *q, const struct shared_frame *frame, unsigned int n)
+{
+	uint8_t next[SHARED_BATCH], last[SHARED_BATCH];
+	struct shared_list list[SHARED_BATCH];
+	unsigned int n_lists = 0;
+	uint32_t n_back = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int l = 0;
+
+		while (l < n_lists && frame[list[l].first].port != frame[i].port)
+			l++;
+		next[i] = LIST_END;
+		if (l == n_lists)
+			list[n_lists++] = (struct shared_list){frame, next, (uint8_t)i};
+		else
+			next[last[l]] = (uint8_t)i;
+		last[l] = (uint8_t)i;
+	}
+	for (unsigned int l = 0; l < n_lists; l++)
+		dispose(q, frame[list[l].first].port, &list[l], &n_back);
+	if (!n_back)
+		return;
+	xsk_ring_produced(&q->xsk.fill, n_back);
+	xsk_kick_fill(&q->xsk);
+}
+
+static unsigned int shared_rx(struct shared_queue *q)
+{
+	uint32_t n = MIN(xsk_ring_ready(&q->xsk.rx), (uint32_t)SHARED_BATCH);
+	struct shared_frame frame[SHARED_BATCH];
+
+	if (!n)
+		return 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct xdp_desc *desc = xsk_ring_desc(&q->xsk.rx, i);
+		const struct vxdp_shared_head *head =
+			(void *)((uint8_t *)q->umem.base + desc->addr);
+
+		/* Our own program wrote it. */
+		frame[i] = (struct shared_frame){
+			.addr = desc->addr + sizeof(*head),
+			.bytes = desc->len - (uint32_t)sizeof(*head),
+			.port = head->port & (VXDP_PORTS_MAX - 1),
+		};
+	}
+	xsk_ring_consumed(&q->xsk.rx, n);
+	sort_out(q, frame, n);
+	return n;
+}
+
+void shared_release(struct shared_queue *q, uint32_t port)
+{
+	struct shared_frame mine[SHARED_BATCH];
+	unsigned int n_mine = 0, n_kept = 0;
+
+	q->target[port].held = false;
+	for (unsigned int i = 0; i < q->n_stashed; i++) {
+		if (q->stash[i].port != port) {
+			q->stash[n_kept++] = q->stash[i];
+			continue;
+		}
+		mine[n_mine++] = q->stash[i];
+		if (n_mine == SHARED_BATCH) {
+			sort_out(q, mine, n_mine);
+			n_mine = 0;
+		}
+	}
+	q->n_stashed = n_kept;
+	sort_out(q, mine, n_mine);
+}
+
+/* ---- To the wire ---- */
+
+static void tx_reap(struct shared_queue *q)
+{
+	uint32_t n = xsk_ring_ready(&q->xsk.done);
+
+	for (uint32_t i = 0; i < n; i++)
+		q->tx_free[q->n_tx_free + i] = chunk_of(q, *xsk_ring_addr(&q->xsk.done, i));
+	if (!n)
+		return;
+	xsk_ring_consumed(&q->xsk.done, n);
+	__atomic_store_n(&q->n_tx_free, q->n_tx_free + n, __ATOMIC_RELAXED);
+	__atomic_store_n(&q->n_tx_flying, q->n_tx_flying - n, __ATOMIC_RELAXED);
+}
+
+static unsigned int tx_free(const struct shared_queue *q)
+{
+	return __atomic_load_n(&q->n_tx_free, __ATOMIC_RELAXED);
+}
+
+static unsigned int tx_flying(const struct shared_queue *q)
+{
+	return __atomic_load_n(&q->n_tx_flying, __ATOMIC_RELAXED);
+}
+
+unsigned int shared_tx_room(struct shared_queue *q)
+{
+	if (tx_free(q) < BURST) {
+		pthread_mutex_lock(&q->tx_lock);
+		tx_reap(q);
+		pthread_mutex_unlock(&q->tx_lock);
+	}
+	return MIN(tx_free(q), (unsigned int)BURST);
+}
+
+static void chunks_take(struct shared_burst *b)
+{
+	struct shared_queue *q = b->q;
+	unsigned int n;
+
+	pthread_mutex_lock(&q->tx_lock);
+	tx_reap(q);
+	n = MIN(q->n_tx_free, BURST - b->n_frames);
+	for (unsigned int i = 0; i < n; i++)
+		b->chunk[i] = q->tx_free[q->n_tx_free - 1 - i];
+	__atomic_store_n(&q->n_tx_free, q->n_tx_free - n, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&q->tx_lock);
+	b->n_chunks = n;
+}
+
+void shared_tx(struct pair *p, struct shared_burst *b, const struct vu_net_hdr *hdr,
+	       const struct vu_chain *chain, const uint8_t *head, size_t head_bytes)
+{
+	uint32_t bytes = chain->bytes - p->hdr_bytes;
+	uint64_t addr;
+	uint8_t *chunk;
+
+	if (bytes > p->frame_bytes_max || bytes > b->q->umem.chunk_bytes) {
+		count(&p->stats.drops[VXDP_DROP_TX_BIG], 1, bytes);
+		return;
+	}
+	if (!b->n_chunks)
+		chunks_take(b);
+	if (!b->n_chunks) { /* another worker was faster */
+		count(&p->stats.drops[VXDP_DROP_TX_XSK], 1, bytes);
+		return;
+	}
+	addr = b->chunk[--b->n_chunks];
+	chunk = (uint8_t *)b->q->umem.base + addr;
+	memcpy(chunk, head, head_bytes);
+	iov_read(chain->iov, chain->n_iov, p->hdr_bytes + head_bytes, chunk + head_bytes,
+		 bytes - head_bytes);
+	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		checksum_finish(chunk, bytes, le16toh(hdr->csum_start), le16toh(hdr->csum_offset));
+	b->frame[b->n_frames++] = (struct xdp_desc){.addr = addr, .len = bytes};
+	count(&p->stats.tx_shared, 1, bytes);
+}
+
+/* In copy mode one call sends a limited batch and says EAGAIN if there is more (xsk_sendmsg()). */
+static void tx_kick(struct shared_queue *q)
+{
+	for (int calls = 0; calls < 4; calls++) {
+		bool stuck = false;
+		int err;
+
+		if (load_acquire(q->xsk.tx.consumer) == load_acquire(q->xsk.tx.producer)) {
+			__atomic_store_n(&q->tx_stuck, false, __ATOMIC_RELAXED);
+			return;
+		}
+		if (!xsk_ring_needs_wakeup(&q->xsk.tx))
+			return;
+		err = xsk_kick_tx(&q->xsk);
+		stuck = err && err != -EAGAIN && err != -EBUSY && err != -ENOBUFS;
+		if (stuck) {
+			__atomic_store_n(&q->tx_stuck, true, __ATOMIC_RELAXED);
+			return;
+		}
+	}
+}
+
+void shared_tx_flush(struct shared_burst *b)
+{
+	struct shared_queue *q = b->q;
+
+	if (!b->n_frames && !b->n_chunks)
+		return;
+	pthread_mutex_lock(&q->tx_lock);
+	/* The ring has more places than there are chunks. */
+	for (unsigned int i = 0; i < b->n_frames; i++)
+		*xsk_ring_desc(&q->xsk.tx, i) = b->frame[i];
+	xsk_ring_produced(&q->xsk.tx, b->n_frames);
+	for (unsigned int i = 0; i < b->n_chunks; i++)
+		q->tx_free[q->n_tx_free + i] = b->chunk[i];
+	__atomic_store_n(&q->n_tx_free, q->n_tx_free + b->n_chunks, __ATOMIC_RELAXED);
+	__atomic_store_n(&q->n_tx_flying, q->n_tx_flying + b->n_frames, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&q->tx_lock);
+	if (b->n_frames)
+		tx_kick(q);
+	b->n_frames = 0;
+	b->n_chunks = 0;
+}
+
+void shared_tx_drain(struct shared_queue *q)
+{
+	const struct timespec pause = {.tv_nsec = TX_DRAIN_PAUSE_NS};
+
+	for (int i = 0; tx_flying(q) && i < TX_DRAIN_TRIES; i++) {
+		shared_poll(q);
+		if (tx_flying(q))
+			nanosleep(&pause, NULL);
+	}
+}
+
+/* ---- Both ---- */
+
+unsigned int shared_poll(struct shared_queue *q)
+{
+	if (tx_flying(q)) {
+		tx_kick(q);
+		pthread_mutex_lock(&q->tx_lock);
+		tx_reap(q);
+		pthread_mutex_unlock(&q->tx_lock);
+	}
+	return shared_rx(q);
+}
+
+bool shared_needs_clock(const struct shared_queue *q)
+{
+	return tx_flying(q);
+}

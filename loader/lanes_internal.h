@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lanes_internal.h - what lanes.c, lanes_change.c and lanes_say.c know of each other.
+ */
+#ifndef VXDP_LOADER_LANES_INTERNAL_H
+#define VXDP_LOADER_LANES_INTERNAL_H
+
+#include "plan.h"
+#include "port.h"
+
+/* All guests of a NIC, what they want, and what they are to have. */
+struct settling {
+	struct sw *sw;
+	unsigned int n_ports;
+	struct port *port[VXDP_PORTS_MAX];
+	struct plan_port ask[VXDP_PORTS_MAX];
+	unsigned int n_active[VXDP_PORTS_MAX];
+	struct pair *active[VXDP_PORTS_MAX][VU_PAIRS_MAX];
+	struct plan_nic nic;
+	struct plan plan;
+	bool again; /* something failed: make another plan */
+};
+
+/* lanes_change.c */
+
+/** lanes_take_away() - what differs from the plan */
+void lanes_take_away(struct settling *s);
+
+/** lanes_hand_out() - what the plan has and is not there yet */
+void lanes_hand_out(struct settling *s);
+
+/** lanes_flags() - make the port's flags in the ports map follow its sockets */
+void lanes_flags(struct port *port, bool shared);
+
+/* lanes_say.c */
+
+/** lanes_fast_obstacle() - what keeps a port from every lane but the kernel's. NULL: nothing. */
+const char *lanes_fast_obstacle(const struct port *port);
+
+/** lanes_shared_obstacle() - what keeps the NIC from having a shared lane. NULL: nothing. */
+const char *lanes_shared_obstacle(const struct sw *sw);
+
+/** lanes_tell() - note for every port which lane it has, and why, and log what is new */
+void lanes_tell(const struct settling *s);
+
+#endif /* VXDP_LOADER_LANES_INTERNAL_H */
