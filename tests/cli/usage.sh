@@ -75,7 +75,7 @@ undocumented() {
 is "$(undocumented)" "" "the manual page mentions every option and command"
 
 complete_words() { vxdp __complete "$@" | sort | tr '\n' ' '; }
-is "$(complete_words attach eth0 --lane '')" "auto direct shared kernel " "completion of an option's words"
+is "$(complete_words attach eth0 --lane '')" "auto direct kernel shared " "completion of an option's words"
 is "$(complete_words '' | wc -w)" "$(vxdp help -j | jq '.commands | length')" "completion of commands"
 is "$(complete_words attach eth0 --vm '')" ":files " "completion of a path"
 bash_completes() {

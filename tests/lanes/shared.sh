@@ -105,11 +105,13 @@ for ring in split packed; do
 done
 vx_stop
 
-ports_start 3 2 || { not_ok "vxdp starts with two NIC queues"; done_testing; exit 1; }
-guests echo 3 --count 2000 --pairs 2
-holds "two NIC queues, two queue pairs: the same, but for the order of what two queues carry" \
-	"$whole" "$shared_only" "$closes"
-vx_stop
+for cpus in 0 0,1; do
+	ports_start 3 2 --cpus $cpus || { not_ok "vxdp starts with --cpus $cpus"; continue; }
+	guests echo 3 --count 2000 --pairs 2
+	holds "two NIC queues, two queue pairs, CPUs $cpus: the same, but for the order of two queues" \
+		"$whole" "$shared_only" "$closes"
+	vx_stop
+done
 
 ports_start 2 1 --lane shared || { not_ok "vxdp starts with --lane shared"; done_testing; exit 1; }
 guests echo 1 --count 2000 &
