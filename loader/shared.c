@@ -23,6 +23,7 @@
 
 #include "lane_shared.h"
 #include "lanes.h"
+#include "memory_left.h"
 #include "port.h"
 
 #define CHUNK_SMALL	2048u
@@ -57,6 +58,8 @@ static struct xsk_umem umem_make(const struct sw *sw)
 	};
 
 	umem.bytes = (size_t)umem.chunk_bytes * SHARED_CHUNKS;
+	if (umem.bytes > memory_left() / 2)
+		return umem;
 	umem.base =
 		mmap(NULL, umem.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (umem.base == MAP_FAILED)
@@ -333,7 +336,7 @@ void shared_refuse(struct sw *sw, unsigned int queue, int err)
 	case -ENOBUFS:
 	case -ENOMEM:
 		snprintf(s->reason, sizeof(s->reason),
-			 "not enough lockable memory (RLIMIT_MEMLOCK)");
+			 "not enough memory for it (machine, MemoryMax or RLIMIT_MEMLOCK)");
 		break;
 	default:
 		snprintf(s->reason, sizeof(s->reason), "AF_XDP on NIC queue %u: %s", queue,
