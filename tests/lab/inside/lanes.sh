@@ -30,7 +30,7 @@ lane_by_copy() {
 # A kernel whose driver has zero copy gives it to a dedicated card; another says that it has none.
 lane_dedicated() {
 	local status wanted=false
-	[ "$(vxdp -j features "$NIC" | jq -r '.features[] | select(.name == "zero_copy") | .answer')" = yes ] && wanted=true
+	[ "$(zero_copy_answer)" = yes ] && wanted=true
 	[[ $RELEASE == 7.* ]] && wanted=true # known: since 6.14 and 6.13
 	vx_start --lane direct --dedicated || { not_ok "$CARD: attach --dedicated"; return; }
 	follow_start --hugepages

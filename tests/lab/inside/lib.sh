@@ -17,11 +17,12 @@ WORK=/tmp/lab
 SOCKET=$WORK/vm0.sock
 RELEASE=$(uname -r)
 VX_PID=
+mkdir -p $WORK
 
 say() { echo "lab: $*" >/dev/console; }
 
 # monitor COMMAND: for QEMU's monitor.
-monitor() { echo "@$*"; }
+monitor() { echo "@$*" >&3; }
 
 ifname_of() {
 	local dev
@@ -74,9 +75,13 @@ ping_host() { on_wire ping -c "${1:-3}" -i 0.2 -W 2 -q "$HOST_IP" >/dev/null 2>&
 
 # --- vxdp ---
 
+# zero_copy_answer: yes, no or unknown
+zero_copy_answer() {
+	vxdp -j features "$NIC" | jq -r '.features[] | select(.name == "zero_copy") | .answer'
+}
+
 # vx_start [OPTION]...: the first attach to $NIC, until the port is there.
 vx_start() {
-	mkdir -p $WORK
 	rm -f "$SOCKET"
 	vxdp attach "$NIC" --vm "$SOCKET" --name vm0 --role server "$@" >$WORK/vxdp.log 2>&1 &
 	VX_PID=$!
@@ -90,7 +95,7 @@ vx_alive() { [ -n "$VX_PID" ] && [[ $(sed 's/.*) //; s/ .*//' "/proc/$VX_PID/sta
 vx_has_port() { vx_alive || return 0; vx_status '.ports[0].name' | grep -q vm0; }
 
 # vx_status FILTER: of the NIC's status.
-vx_status() { vxdp -j status "$NIC" 2>/dev/null | jq -r "$1" 2>/dev/null; }
+vx_status() { vxdp -j status "$NIC" 2>/dev/null | jq -r "$@" 2>/dev/null; }
 
 # vx_stop: SIGTERM; false if that does not end it, or with an error.
 vx_stop() {
@@ -122,7 +127,8 @@ ended() { [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) != [RSDT]* ]
 # guest MODE [OPTION]...: its result in $guest (JSON); what went wrong in $WORK/guest.err.
 guest() {
 	local limit=60
-	guest=$(timeout -k 2 $limit lab_guest "$1" --socket "$SOCKET" --wire "$NS:wire0" "${@:2}" 2>$WORK/guest.err)
+	timeout -k 2 $limit lab_guest "$1" --socket "$SOCKET" --wire "$NS:wire0" "${@:2}" >$WORK/guest.json 2>$WORK/guest.err
+	guest=$(cat $WORK/guest.json)
 }
 
 # follow_start [OPTION]...: a guest with traffic both ways all the time; follow_flows: now, too.
@@ -152,12 +158,20 @@ follow_stop() {
 	FOLLOW_PID=
 }
 
+# losses: what vxdp and the card have counted as dropped
+losses() {
+	vxdp -j stats "$NIC" 2>/dev/null | jq -c '[paths(numbers) as $p | select(getpath($p) > 0) |
+		($p | map(tostring) | join(".")) as $name | select($name | test("drop|xsk|miss|invalid|empty")) |
+		{($name): getpath($p)}] | add'
+	ethtool -S "$NIC" 2>/dev/null | grep -E '(drop|miss|err|fail|no_buf)[a-z_]*: [1-9]' | tr -s ' \n' ' '
+}
+
 # holds TEXT CONDITION [JSON]: jq over $guest, or over JSON
 holds() {
 	local json=${3-$guest}
 	if jq -e "$2" <<<"$json" >/dev/null 2>&1; then ok "$1"; else
 		not_ok "$1"
-		diag "does not hold: $2" "$json" "$(tail -n 3 $WORK/guest.err 2>/dev/null)" \
-			"$(tail -n 6 $WORK/vxdp.log 2>/dev/null)"
+		diag "does not hold: $2" "$(cut -c1-600 <<<"$json")" "$(tail -n 3 $WORK/guest.err 2>/dev/null)" \
+			"$(tail -n 6 $WORK/vxdp.log 2>/dev/null)" "$(losses)"
 	fi
 }
