@@ -248,3 +248,12 @@ struct flow_entry *flow_look_up(struct flow_cache *cache, const struct flow_tabl
 	*stays = !memcmp(&old.key, key, sizeof(*key)) && old.lane == e->lane && old.port == e->port;
 	return e;
 }
+
+void flow_forget(struct flow_cache *cache, uint16_t port_id)
+{
+	struct flow_entry *e = cache->set[0];
+
+	for (unsigned int i = 0; i < FLOW_SETS * FLOW_WAYS; i++, e++)
+		if ((uint16_t)e->key.src_and_port == port_id)
+			*e = (struct flow_entry){};
+}

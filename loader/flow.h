@@ -135,6 +135,9 @@ static inline void flow_slow(struct flow_entry *e, uint64_t now_ns)
 	e->refreshed_ns = now_ns - FLOW_REFRESH_NS + FLOW_RETRY_NS;
 }
 
+/** flow_forget() - everything that comes from a port */
+void flow_forget(struct flow_cache *cache, uint16_t port_id);
+
 /**
  * flow_is_tcp_or_unclear() - does a frame belong to a TCP connection, as far as can be seen?
  * @frame: its first bytes, private

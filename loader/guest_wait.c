@@ -21,8 +21,10 @@
 #include "frame.h"
 #include "lane_kernel.h"
 
-#define STALL_NS    (50 * 1000000ULL)
-#define WAIT_NS	    (200 * 1000000ULL)
+#define STALL_NS    (100 * 1000000ULL)
+#define WAIT_NS	    (500 * 1000000ULL)
+#define TICK_NS	    (1 * 1000000ULL) /* waited between two attempts, at most */
+#define OTHER_NS    (10 * 1000000ULL)
 #define WAITING_MAX 128
 #define PARTS_MAX   20 /* of a frame that waits: those of a Linux guest have up to 19 */
 
@@ -39,7 +41,9 @@ struct waiting {
 /* Oldest first. */
 struct guest_waiting {
 	unsigned int n;
-	uint32_t generation;		  /* under which their lane was found */
+	uint32_t generation; /* under which their lane was found */
+	uint64_t clock_ns;   /* how long frames have waited, see tick() */
+	uint64_t last_ns;
 	uint64_t other_ns;		  /* when a frame went elsewhere than the one before it */
 	uint16_t last_port;		  /* where that one went */
 	unsigned int n_ports;		  /* that frames wait for */
@@ -104,7 +108,7 @@ static unsigned int waiting_max(const struct pair *p)
 /* Does the guest send to one port only? Then nobody else is held up if it has to wait. */
 static bool one_port_only(const struct guest_waiting *w, uint64_t now_ns)
 {
-	return w->n_ports == 1 && now_ns - w->other_ns >= STALL_NS;
+	return w->n_ports == 1 && now_ns - w->other_ns >= OTHER_NS;
 }
 
 void guest_elsewhere(struct pair *p, uint16_t port, uint64_t now_ns)
@@ -151,7 +155,9 @@ bool guest_wait(struct pair *p, const struct guest_batch *b, unsigned int i, uin
 
 	if (!may_wait(p, f, b->flow[i]->port, now_ns))
 		return false;
-	place->since_ns = now_ns;
+	if (!w->n)
+		w->last_ns = now_ns;
+	place->since_ns = w->clock_ns;
 	place->hash = b->hash[i];
 	place->port = b->flow[i]->port;
 	place->buffer = b->buffer[i];
@@ -234,14 +240,40 @@ static unsigned int wait_compact(struct guest_waiting *w)
 	return gone;
 }
 
-static bool has_expired(const struct guest_waiting *w, const struct waiting *f, uint64_t now_ns)
+void guest_wait_end(struct pair *p, const struct flow_key *key)
 {
-	return now_ns - f->since_ns >= WAIT_NS ||
-	       now_ns - MAX(f->since_ns, w->took_ns[f->port]) >= STALL_NS;
+	struct guest_waiting *w = p->waiting;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < w->n; i++) {
+		struct waiting *f = &w->frame[w->order[i]];
+		struct flow_key other =
+			flow_key_of(f->head.frame, f->frame.head_bytes, p->tables.port_id);
+
+		if (memcmp(&other, key, sizeof(other)) != 0)
+			continue;
+		by_kernel(p, f);
+		n++;
+	}
+	if (n)
+		wait_compact(w);
+}
+
+/* Time in which we were not running either is no time the guest has let pass. */
+static void tick(struct guest_waiting *w, uint64_t now_ns)
+{
+	w->clock_ns += MIN(now_ns - w->last_ns, TICK_NS);
+	w->last_ns = now_ns;
+}
+
+static bool has_expired(const struct guest_waiting *w, const struct waiting *f)
+{
+	return w->clock_ns - f->since_ns >= WAIT_NS ||
+	       w->clock_ns - MAX(f->since_ns, w->took_ns[f->port]) >= STALL_NS;
 }
 
 /* Those that go to @q from number @first on, as many as fit into a burst. */
-static void retry_to(struct pair *p, struct pair *q, unsigned int first, uint64_t now_ns)
+static void retry_to(struct pair *p, struct pair *q, unsigned int first)
 {
 	struct guest_waiting *w = p->waiting;
 	struct deliver_frame frames[BURST];
@@ -260,8 +292,8 @@ static void retry_to(struct pair *p, struct pair *q, unsigned int first, uint64_
 	for (unsigned int i = 0; i < done; i++)
 		wait_end(p, of[i]);
 	if (done)
-		w->took_ns[of[0]->port] = now_ns;
-	for (unsigned int i = done; i < n && has_expired(w, of[i], now_ns); i++) {
+		w->took_ns[of[0]->port] = w->clock_ns;
+	for (unsigned int i = done; i < n && has_expired(w, of[i]); i++) {
 		deliver_drop(q, VXDP_DROP_RX_NO_BUFFER, packets_of(&of[i]->frame),
 			     of[i]->frame.bytes);
 		bit_set(w->stalled, of[i]->port, true);
@@ -286,6 +318,7 @@ unsigned int guest_retry(struct pair *p, uint64_t now_ns)
 
 	if (likely(!w->n))
 		return 0;
+	tick(w, now_ns);
 	if (generation != w->generation)
 		route_again(p, generation, now_ns);
 	for (unsigned int i = 0; i < w->n; i++) {
@@ -298,7 +331,7 @@ unsigned int guest_retry(struct pair *p, uint64_t now_ns)
 			by_kernel(p, f);
 			continue;
 		}
-		retry_to(p, q, i, now_ns);
+		retry_to(p, q, i);
 		tried[n_tried++] = q;
 	}
 	return wait_compact(w);

@@ -22,6 +22,9 @@ void guest_took(struct guest_waiting *w, uint16_t port);
 /** guest_wait() - frame number @i of the batch shall wait. Return: false if it must not. */
 bool guest_wait(struct pair *p, const struct guest_batch *b, unsigned int i, uint64_t now_ns);
 
+/** guest_wait_end() - newer frames of this flow take the kernel lane: so do those that wait */
+void guest_wait_end(struct pair *p, const struct flow_key *key);
+
 /** guest_elsewhere() - a frame goes to @port, in whatever lane */
 void guest_elsewhere(struct pair *p, uint16_t port, uint64_t now_ns);
 

@@ -13,9 +13,9 @@
  *                     destination's tap is read until it is empty, into the same ring
  *                     (guest_enter()). If that cannot be done now, for want of receive buffers,
  *                     the flow stays in the kernel lane for a while.
- *   guest -> kernel   What was delivered is in the ring already. What waits (below) is asked for
- *                     its lane again whenever the configuration has changed, before any newer
- *                     frame is looked at.
+ *   guest -> kernel   What was delivered is in the ring already. What is in the batch is delivered
+ *                     first, and what waits goes by the kernel lane too (guest_before_kernel()).
+ *                     When the configuration changes all that waits is asked for its lane again.
  *
  * Nothing is known of a flow that the cache has forgotten, so it enters anew.
  *
@@ -30,21 +30,28 @@
 #include "frame.h"
 #include "guest_wait.h"
 #include "lane_kernel.h"
+#include "worker.h"
 
 /* ---- Which lane ---- */
 
 /* Read what the destination's taps hold into its rings. False: not all of it. */
-static bool guest_enter(const struct deliver_table *table, uint16_t port, uint64_t now_ns)
+static bool guest_enter(const struct pair *p, uint16_t port, uint64_t now_ns)
 {
-	const struct deliver_set *set = load_acquire(&table->set[port]);
+	const struct deliver_set *set = load_acquire(&p->deliver->set[port]);
 	bool empty = true;
 
 	for (unsigned int i = 0; set && i < set->n; i++) {
 		struct pair *q = set->pair[i];
+		struct worker *owner = __atomic_load_n(&q->worker, __ATOMIC_RELAXED);
+		bool drained;
 
 		deliver_lock(q);
-		empty &= kernel_rx_drain(q, now_ns);
+		drained = kernel_rx_drain(q, now_ns);
 		deliver_unlock(q);
+		/* It may be asleep, and must ask for buffers. */
+		if (!drained && owner != p->worker)
+			worker_wake(owner);
+		empty &= drained;
 	}
 	return empty;
 }
@@ -66,7 +73,7 @@ struct flow_entry *guest_route(struct pair *p, struct guest_batch *b, const uint
 	if (!deliver_pair(p->deliver, e->port, 0))
 		e->lane = FLOW_KERNEL; /* a tap port, or no guest there: that changes the generation
 					*/
-	else if (!stays && !guest_enter(p->deliver, e->port, now_ns))
+	else if (!stays && !guest_enter(p, e->port, now_ns))
 		flow_slow(e, now_ns);
 	return e;
 }
@@ -231,4 +238,13 @@ void guest_flush(struct pair *p, struct guest_batch *b, uint64_t now_ns)
 		send_to(p, b, index, n, now_ns);
 	}
 	b->n = 0;
+}
+
+void guest_before_kernel(struct pair *p, struct guest_batch *b, const struct flow_entry *flow,
+			 uint64_t now_ns)
+{
+	guest_flush(p, b, now_ns);
+	guest_elsewhere(p, VXDP_PORT_NONE, now_ns);
+	if (unlikely(guest_waiting_count(p->waiting)))
+		guest_wait_end(p, &flow->key);
 }

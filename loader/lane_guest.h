@@ -49,4 +49,8 @@ bool guest_add(struct pair *p, struct guest_batch *b, unsigned int i, const stru
 /** guest_flush() - deliver what was added; buffers are pushed, but for those that wait */
 void guest_flush(struct pair *p, struct guest_batch *b, uint64_t now_ns);
 
+/** guest_before_kernel() - a frame of @flow takes the kernel lane: what is older must go first */
+void guest_before_kernel(struct pair *p, struct guest_batch *b, const struct flow_entry *flow,
+			 uint64_t now_ns);
+
 #endif /* VXDP_LOADER_LANE_GUEST_H */

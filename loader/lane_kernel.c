@@ -213,6 +213,8 @@ bool kernel_rx_drain(struct pair *p, uint64_t now_ns)
 	bool readable = p->tap_fd >= 0;
 	unsigned int frames = 0, moved = 1;
 
+	if (p->tap_held)
+		return false;
 	while ((readable || p->held_bytes) && moved && frames < DRAIN_MAX) {
 		moved = rx_some(p, BURST, now_ns, &readable);
 		frames += moved;

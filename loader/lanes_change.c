@@ -60,7 +60,9 @@ static void worker_tap_hold(void *arg)
 {
 	struct tap_change *c = arg;
 
+	deliver_lock(c->pair);
 	c->pair->tap_held = c->hold;
+	deliver_unlock(c->pair);
 }
 
 static void taps_hold(struct port *port, bool hold)
@@ -83,9 +85,11 @@ static void worker_tap_expect(void *arg)
 static void worker_tap_look(void *arg)
 {
 	struct tap_change *c = arg;
-	const struct pair *p = c->pair;
+	struct pair *p = c->pair;
 
+	deliver_lock(p);
 	c->empty = !p->rx || !p->rx_enabled || (!p->tap_readable && !p->held_bytes);
+	deliver_unlock(p);
 }
 
 /*

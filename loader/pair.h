@@ -114,6 +114,8 @@ struct pair {
 
 	struct window window;
 	struct pair_stats stats;
+	uint64_t busy_cycles; /* its worker spent on it while it had work */
+	uint64_t busy_before; /* the main thread's: what that was a second ago */
 
 	/* A reason to stop, for the main thread to act upon; set once by the worker. */
 	const char *fault;

@@ -110,8 +110,8 @@ static void tx_lane(struct pair *p, struct tx_burst *t, unsigned int i, const st
 	if (flow && flow->lane == FLOW_GUEST && p->guest_lane &&
 	    guest_add(p, &t->guest, i, c, flow, t->now_ns))
 		return;
-	guest_elsewhere(p, VXDP_PORT_NONE, t->now_ns);
 	if (flow && flow->lane == FLOW_DIRECT && takes_wire(p, t, c, &head->hdr)) {
+		guest_elsewhere(p, VXDP_PORT_NONE, t->now_ns);
 		if (unlikely(p->capture != NULL))
 			capture_send(p->capture, p->tables.port_id, VXDP_PORT_UPLINK, VXDP_TO_WIRE,
 				     c->iov, c->n_iov, p->hdr_bytes, bytes);
@@ -121,6 +121,8 @@ static void tx_lane(struct pair *p, struct tx_burst *t, unsigned int i, const st
 		}
 		shared_tx(p, &t->shared, &head->hdr, c, head->frame, head_bytes);
 	} else {
+		if (flow)
+			guest_before_kernel(p, &t->guest, flow, t->now_ns);
 		kernel_tx(p, &head->hdr, c->iov, c->n_iov, p->hdr_bytes, bytes);
 	}
 	vu_ring_push(p->tx, c->head, 0);
@@ -266,9 +268,17 @@ static bool rx_wants_buffers(struct pair *p)
 	return p->rx_starved;
 }
 
+/* May the pair's receive side sleep? With the lock held. */
+static bool rx_arm(struct pair *p)
+{
+	if (p->tap_readable && p->rx_enabled && p->tap_fd >= 0 && !p->tap_held && !p->rx_starved)
+		return false;
+	return !rx_wants_buffers(p) || !vu_ring_kick_arm(p->rx);
+}
+
 bool pair_arm(struct pair *p, uint64_t now_ns)
 {
-	bool available;
+	bool may_sleep;
 
 	if (p->fault)
 		return true;
@@ -277,12 +287,10 @@ bool pair_arm(struct pair *p, uint64_t now_ns)
 		return false;
 	if (!p->rx)
 		return true;
-	if (p->tap_readable && p->rx_enabled && p->tap_fd >= 0 && !p->tap_held && !p->rx_starved)
-		return false;
 	deliver_lock(p);
-	available = rx_wants_buffers(p) && vu_ring_kick_arm(p->rx);
+	may_sleep = rx_arm(p);
 	deliver_unlock(p);
-	return !available;
+	return may_sleep;
 }
 
 void pair_disarm(struct pair *p)
@@ -298,14 +306,16 @@ void pair_disarm(struct pair *p)
 	deliver_unlock(p);
 }
 
-bool pair_needs_clock(const struct pair *p)
+bool pair_needs_clock(struct pair *p)
 {
 	bool without_kick = (p->tx && vu_ring_info(p->tx)->kick_fd < 0) ||
 			    (p->rx && vu_ring_info(p->rx)->kick_fd < 0);
-	bool outstanding = false;
+	bool outstanding = guest_waiting_count(p->waiting);
 
 	for (unsigned int i = 0; i < p->n_sockets; i++)
 		outstanding |= direct_tx_outstanding(p->socket[i]);
-	return !p->fault &&
-	       (without_kick || outstanding || p->held_bytes || guest_waiting_count(p->waiting));
+	deliver_lock(p);
+	outstanding |= p->held_bytes;
+	deliver_unlock(p);
+	return !p->fault && (without_kick || outstanding);
 }

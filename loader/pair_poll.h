@@ -17,6 +17,6 @@ bool pair_arm(struct pair *p, uint64_t now_ns);
 void pair_disarm(struct pair *p);
 
 /** pair_needs_clock() - something is pending that no descriptor will tell of */
-bool pair_needs_clock(const struct pair *p);
+bool pair_needs_clock(struct pair *p);
 
 #endif /* VXDP_LOADER_PAIR_POLL_H */

@@ -27,6 +27,7 @@
 
 #include "guest_wait.h"
 #include "rundir.h"
+#include "spread.h"
 
 #ifndef VIRTIO_NET_F_HOST_USO
 #define VIRTIO_NET_F_HOST_USO 56
@@ -111,7 +112,7 @@ static int pair_new(struct port *port, unsigned int index, struct pair **out)
 	p->port = port;
 	p->index = index;
 	p->rx_shared = port->sw->n_workers > 1;
-	p->worker = port->sw->worker[index % port->sw->n_workers];
+	p->worker = spread_choose(port->sw);
 	p->tap_fd = -1;
 	p->tx_tap_fd = port->tap.first_fd;
 	p->deliver = &port->sw->deliver;

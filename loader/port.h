@@ -88,6 +88,8 @@ struct sw {
 	struct event *second_timer;
 	struct event *lanes_timer;
 	unsigned int seconds;
+	unsigned int uneven_seconds;		       /* the load was uneven for so long */
+	uint64_t spread_cycles;			       /* when that was looked at */
 	struct port *port[VXDP_PORTS_MAX];	       /* by id */
 	struct port *queue_owner[VXDP_NIC_QUEUES_MAX]; /* direct lane */
 	struct shared shared;

@@ -11,6 +11,7 @@
 #include <vxdp/util.h>
 
 #include "port.h"
+#include "spread.h"
 #include "tap_port.h"
 
 #define SECOND_NS    1000000000ULL
@@ -81,6 +82,7 @@ static void on_second(void *arg, uint32_t what)
 
 	if (++sw->seconds % AGE_PERIOD_S == 0)
 		vxdp_fdb_age(sw->pins);
+	spread_second(sw);
 	for_each_port(sw, port) direct_check_memory(port);
 }
 

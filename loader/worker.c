@@ -163,7 +163,7 @@ int worker_pair_add(struct worker *w, struct pair *p)
 	if (w->n_pairs == PAIRS_MAX)
 		return -ENOSPC;
 	/* What is cached of it is from another time. */
-	memset(w->flows, 0, sizeof(*w->flows));
+	flow_forget(w->flows, p->tables.port_id);
 	p->flows = w->flows;
 	w->pair[w->n_pairs++] = p;
 	return 0;
@@ -260,14 +260,21 @@ static void worker_sleep(struct worker *w, uint64_t now)
 		pair_disarm(w->pair[i]);
 }
 
-static unsigned int pass(struct worker *w, uint64_t now)
+static unsigned int pass(struct worker *w, uint64_t now, uint64_t start)
 {
 	unsigned int frames = 0;
 
 	for (unsigned int i = 0; i < w->n_pairs; i++) {
 		struct pair *p = w->pair[i];
+		unsigned int moved = pair_poll(p, now);
 
-		frames += pair_poll(p, now);
+		if (moved) {
+			uint64_t end = cycles_now();
+
+			stat_add(&p->busy_cycles, end - start);
+			start = end;
+			frames += moved;
+		}
 		if (unlikely(p->fault) && !p->fault_told) {
 			p->fault_told = true;
 			w->options.on_fault(w->options.arg);
@@ -290,7 +297,7 @@ static void *worker_main(void *arg)
 
 		answer_request(w);
 		t0 = cycles_now();
-		frames = pass(w, now);
+		frames = pass(w, now, t0);
 		t1 = cycles_now();
 		stat_add(&w->stats.passes, 1);
 		if (frames) {
@@ -364,6 +371,8 @@ int worker_start(const struct worker_options *options, struct vx_error *error, s
 		return vx_fail_errno(error, -ENOMEM, "cannot start a worker");
 	w->options = *options;
 	w->flows = aligned_alloc(_Alignof(struct flow_cache), sizeof(*w->flows));
+	if (w->flows)
+		memset(w->flows, 0, sizeof(*w->flows));
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->answered, NULL);
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

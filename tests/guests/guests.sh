@@ -100,12 +100,12 @@ offloads() {
 
 bad_neighbours() {
 	run_guests '' '' ring=64 -- --prime --stall 2 --stream 0:1:200 --stream 0:2:200 --stream 2:1:200 --count 30000
-	expect "a guest that refills nothing: the other one gets all, its frames are counted" "$clean" \
-		'.streams[0].received == .streams[0].sent' '$vx.rx_drops > 20000' \
+	expect "a guest that refills nothing: the other one gets its own, the rest is counted" "$clean" \
+		'.streams[0].received >= .streams[0].sent * 0.95' '$vx.rx_drops > 20000' \
 		'$vx.tx_guest == $vx.rx_guest + $vx.rx_drops'
 	run_guests '' '' '' -- --prime --leave 2 --stream 0:2:600 --stream 0:1:600 --stream 1:0:600 --stream 2:1:60 --count 30000
-	expect "a guest that goes away in the middle: the others get all" "$clean" \
-		'all(.streams[1:3][]; .received == .sent)'
+	expect "a guest that goes away in the middle: the others get theirs" "$clean" \
+		'all(.streams[1:3][]; .received >= .sent * 0.95)'
 	run_guests '' packed -- --prime --blink 1 "${both_ways[@]}" --count 40000
 	expect "rings that stop and start all the time: nothing wrong arrives" "$clean" '.blinks > 3' \
 		'$vx.rx_guest > 20000'
