@@ -32,6 +32,7 @@ run_line() {
 # station NAME MAC IP: a guest on that port's socket, which listens.
 station() {
 	"$STATION" --socket "$DIR/$1.sock" --mac "$2" --ip "$3" >"$DIR/$1.log" 2>&1 &
+	STATION_PID=$!
 }
 
 port() { vxdp -j status eth0 | jq -e ".ports[] | select(.name == \"$1\") | $2"; }
@@ -43,6 +44,26 @@ said() { grep -Eq -- "$1" "$DIR/out"; }
 
 # Traffic for a command that waits for some: until the wire was answered often enough.
 pinging() { ( for _ in 1 2 3 4 5 6; do sleep 0.5; pings $WEB_IP; done ) & }
+
+shows() { vxdp port show eth0 "${2:-web}" | grep -Eq -- "$1"; }
+
+# Another address on that port is not heard, and counted.
+spoofing_is_dropped() {
+	local before after
+	before=$(dropped web)
+	kill "$WEB_PID"
+	station vm1 52:54:00:00:00:66 $WEB_IP
+	sleep 1.5
+	on_wire ip neigh flush dev wire0
+	pings $WEB_IP && { echo "it is heard with another address" >&2; return 1; }
+	kill "$STATION_PID"
+	after=$(dropped web)
+	[ "$after" -gt "$before" ] || { echo "nothing was counted: $before $after" >&2; return 1; }
+	station vm1 $WEB_MAC $WEB_IP
+	WEB_PID=$STATION_PID
+	eventually 10 pings $WEB_IP
+}
+dropped() { vxdp -j stats eth0 "$1" | jq '[.. | objects | to_entries[] | select(.key | startswith("drop_")) | .value.packets? // 0] | add // 0'; }
 
 # What has to be there before a line is run.
 before() {
@@ -66,14 +87,26 @@ effect() {
 	'vxdp features eth0') said 'direct' ;;
 	'vxdp attach eth0 --vm /run/vm1.sock --name web')
 		station vm1 $WEB_MAC $WEB_IP
+		WEB_PID=$STATION_PID
 		eventually 10 pings $WEB_IP && pings $VM0_IP
 		;;
 	*--may-exist) [ "$(vxdp -j status eth0 | jq '[.ports[] | select(.name == "web")] | length')" = 1 ] ;;
 	'vxdp attach eth0 --tap tap0') port tap0 '.kind == "tap"' && on_host ip link show tap0 ;;
 	*'--queues 2 --mtu 1400') port vm2 '.mtu == 1400' ;;
+	*'web vlan 10') shows 'vlan 10' && ! pings $WEB_IP && pings $VM0_IP ;;
+	*'trunk 10,20-30 native 0') shows 'trunk 10,20-30 native 0' && eventually 5 pings $WEB_IP ;;
+	*'web vlan all') shows 'vlan all' && eventually 5 pings $WEB_IP ;;
+	*'isolated on') shows 'isolated on' && pings $WEB_IP ;;
+	*'web mac 52:54:00:00:00:11 spoof-check on') spoofing_is_dropped && pings $WEB_IP ;;
+	*'learning off') shows 'learning off' tap0 ;;
+	*'flood off') shows 'flood off' tap0 ;;
+	*'storm 1000') shows 'storm 1000' tap0 ;;
+	*'mac-limit 64') shows 'mac-limit 64' tap0 ;;
+	'vxdp port show eth0') said 'web.* vlan all' && said 'tap0.* storm 1000' && said "web.* mac $WEB_MAC" ;;
+	*'--vlan 10 --isolated') vxdp port show eth0 vm3 | grep -q 'vlan 10.* isolated on' ;;
 	'vxdp status') said '^eth0' && said web && said tap0 ;;
 	*"'.nics[].nic'") [ "$(<"$DIR/out")" = eth0 ] ;;
-	*"'.ports[].name'") [ "$(sort "$DIR/out" | xargs)" = "tap0 vm0 vm2 web" ] ;;
+	*"'.ports[].name'") [ "$(sort "$DIR/out" | xargs)" = "tap0 vm0 vm2 vm3 web" ] ;;
 	*'-e '*'select(.name == "web")'"'") jq -e '.name == "web"' "$DIR/out" ;;
 	*'{state, lane, lane_reason, queues, features}'*) jq -e '.state == "running" and (.features | length) > 0' "$DIR/out" ;;
 	*"'.workers'") jq -e '.[0].busy_polls > 0' "$DIR/out" ;;
@@ -90,7 +123,7 @@ effect() {
 	'vxdp stats eth0 --drops') ! said to_wire ;;
 	*prometheus) said '^vxdp_[a-z_]+\{.*\} [0-9]+$' ;;
 	*'-w web.pcapng --count 2') [ "$(tshark -r "$DIR/web.pcapng" 2>/dev/null | wc -l)" = 2 ] ;;
-	*'frame.comment') said '^verdict=[a-z_]+ .*(in|out)=web' ;;
+	*'frame.comment') said '^verdict=[a-z_]+ in=[a-z]+ out=' && said 'web|flooded' ;;
 	'vxdp detach eth0 web') no_port web && port vm0 . && pings $VM0_IP ;;
 	*--if-exists) no_port web ;;
 	'vxdp detach eth0 tap0') no_port tap0 && ! on_host ip link show tap0 ;;
