@@ -10,6 +10,7 @@
 #include <vxdp/log.h>
 #include <vxdp/util.h>
 
+#include "dump_source.h"
 #include "port.h"
 #include "spread.h"
 #include "tap_port.h"
@@ -357,9 +358,17 @@ int sw_capture_start(struct sw *sw, const char *name, unsigned int snaplen, int 
 {
 	struct port *only = name ? port_find(sw, name) : NULL;
 	struct port *port;
+	int err = 0;
 
-	if (name && !only)
+	/* Of a tap port the programs see every frame. */
+	if (!name || (!only && tap_port_named(sw->pins, name)))
+		err = dump_flags_set(sw->pins, name, snaplen);
+	else if (!only)
 		return vx_fail(error, -ENOENT, "%s has no port %s", sw->nic_name, name);
+	if (err)
+		return vx_fail_errno(error, err, "cannot capture %s", name ? name : sw->nic_name);
+	if (name && !only)
+		return 0;
 	for_each_port(sw, port)
 	{
 		int copy;

@@ -3,7 +3,7 @@
 #
 # Tap ports: attached, looked at, upgraded and detached without a process, and beside one.
 . "$(dirname "$0")/env.sh"
-plan 57
+plan 61
 cli_begin
 before=$(nic_state 2>/dev/null)
 
@@ -40,6 +40,11 @@ exits 0 "a tap that is not there" vxdp attach eth0 --tap tap0 --owner nobody --g
 fits '.port == "tap0" and .pid == 0' "needs no process"
 is "$(tap_has tap0 '"\(.type) \(.vnet_hdr) \(.persist) \(.multi_queue) \(.user) \(.group)"')" \
 	"tap true true false nobody daemon" "is made, for that owner"
+opens() { on_host setpriv --reuid="$1" --regid=daemon --clear-groups "$DIR/tapguest" tap0 --mac 02:00:00:00:00:01 --ip 10.77.0.9 --seconds 0.1; }
+install -m 755 "$ROOT/build/tests/taps/tapguest" "$DIR/tapguest"
+chmod 755 "$DIR"
+exits 0 "who may open it without privileges" opens nobody
+exits 1 "and others may not" opens 12345
 exits 0 "with several queues" vxdp attach eth0 --tap tap1 --name web --queues 4
 is "$(tap_has tap1 .multi_queue)" true "it is multi-queue"
 on_host ip tuntap add mine mode tap
@@ -76,8 +81,18 @@ exits 0 "a tap joins through the process" vxdp attach eth0 --tap tap2 -j
 fits ".pid == $VXDP_PID" "which says so"
 exits 0 "and leaves through it" vxdp detach eth0 tap2
 is "$(ports) $(on_host ip link show tap2 2>/dev/null)" "mine tap0 vm0 web " "the tap it made is gone"
+dump_of() {
+	timeout 5 nsenter --net="/run/netns/$NS_HOST" "$VXDP" dump eth0 --count 1 -w "$DIR/dump" "$@" 2>/dev/null &
+	sleep 0.5
+	on_wire ping -c 3 -i 0.1 -W 1 -q 10.77.0.99 >/dev/null
+	wait $!
+}
+dump_of --port tap0
+is "$? $(tcpdump -nr "$DIR/dump" 2>/dev/null | wc -l)" "0 1" "dump of a tap port beside a process"
 finish TERM
 is "$? $(ports)" "0 mine tap0 web" "SIGTERM leaves the tap ports"
+dump_of
+is "$? $(tcpdump -nr "$DIR/dump" 2>/dev/null | wc -l)" "0 1" "dump without a process"
 start --vm "$DIR/vm0.sock"
 finish KILL
 is "$(ports)" "mine tap0 vm0 web" "and so does kill -9"
