@@ -6,6 +6,7 @@
 
 #include "capture.h"
 #include "deliver.h"
+#include "guest_run.h"
 #include "guest_wait.h"
 #include "lane_direct.h"
 #include "lane_guest.h"
@@ -156,6 +157,7 @@ static void tx_one(struct pair *p, struct tx_burst *t, unsigned int i, const str
 static void tx_all(struct pair *p, struct direct_socket *s, struct shared_queue *shared,
 		   const struct vu_chain *chain, unsigned int n, uint64_t now_ns)
 {
+	unsigned int done = 0;
 	struct tx_burst t;
 
 	t.guest.n = 0;
@@ -169,7 +171,14 @@ static void tx_all(struct pair *p, struct direct_socket *s, struct shared_queue 
 		__builtin_prefetch(first);
 		__builtin_prefetch(first + LINE_BYTES);
 	}
-	for (unsigned int i = 0; i < n; i++)
+	while (done < n) {
+		unsigned int run = guest_run(p, &chain[done], n - done, t.generation, now_ns);
+
+		done += run;
+		if (run < GUEST_RUN_MIN)
+			break;
+	}
+	for (unsigned int i = done; i < n; i++)
 		tx_one(p, &t, i, &chain[i]);
 	guest_flush(p, &t.guest, now_ns);
 	if (shared)

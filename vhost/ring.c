@@ -407,6 +407,23 @@ void vu_ring_push(struct vu_ring *r, struct vu_head head, uint32_t bytes_written
 	r->n_in_flight--;
 }
 
+void vu_ring_push_run(struct vu_ring *r, const struct vu_chain *chains,
+		      const uint32_t *bytes_written, unsigned int n)
+{
+	struct ring_used *to = &r->pushed[r->n_pushed];
+
+	if (unlikely(n > r->num - r->n_pushed)) {
+		for (unsigned int i = 0; i < n; i++)
+			vu_ring_push(r, chains[i].head, bytes_written ? bytes_written[i] : 0);
+		return;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		to[i] = (struct ring_used){chains[i].head.id, chains[i].head.n_slots,
+					   bytes_written ? bytes_written[i] : 0};
+	r->n_pushed += n;
+	r->n_in_flight -= n;
+}
+
 void vu_ring_prefetch(const struct vu_ring *r, unsigned int n)
 {
 	if (r->packed)

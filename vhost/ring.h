@@ -76,6 +76,10 @@ void vu_ring_unpop(struct vu_ring *r, const struct vu_head *heads, unsigned int 
  */
 void vu_ring_push(struct vu_ring *r, struct vu_head head, uint32_t bytes_written);
 
+/** vu_ring_push_run() - the same for @n buffers; @bytes_written NULL: 0 for each */
+void vu_ring_push_run(struct vu_ring *r, const struct vu_chain *chains,
+		      const uint32_t *bytes_written, unsigned int n);
+
 /**
  * vu_ring_prefetch() - start loading what popping and flushing the next @n buffers will touch
  *
