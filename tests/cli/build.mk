@@ -25,9 +25,9 @@ $(foreach t,$(notdir $(CLI_TESTS)),$(eval $(B)/tests/cli/$(t): $(CLI_$(t):%=$(B)
 $(CLI_TESTS): $(B)/%: $(B)/%.o
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -ljansson -lcmocka -lpthread
 
-# A guest with an address, for the scripts.
-CLI_STATION := $(B)/tests/cli/station
-TESTS       += $(CLI_STATION)
+# A guest with an address, and a group of them in VLANs, for the scripts.
+CLI_GUESTS := $(addprefix $(B)/tests/cli/,station members)
+TESTS      += $(CLI_GUESTS)
 
-$(CLI_STATION): $(B)/tests/cli/station.o $(B)/tests/libfrontend.a
+$(CLI_GUESTS): %: %.o $(B)/tests/libfrontend.a
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
