@@ -47,6 +47,8 @@
 #define PASS (-1) /* TC_ACT_UNSPEC */
 #define SHOT 2	  /* TC_ACT_SHOT */
 
+#define ENODEV 19
+
 #define VXDP_MARK_TO_HOST 0x76786470 /* "vxdp" */
 
 /* Frames of one VLAN tag more than the netdev's MTU are fine everywhere. */
@@ -122,9 +124,20 @@ static __always_inline __u32 decide(struct vxdp_config *cfg, struct vxdp_frame *
 	return storm_allows(frame, in) ? VXDP_FLOODED : VXDP_DROP_STORM;
 }
 
+/* A redirect to a netdev that is no more, such as a deleted tap, would lose the frame uncounted. */
+static __always_inline bool port_has_gone(struct __sk_buff *skb, const struct vxdp_frame *frame)
+{
+	struct vxdp_port *port = port_get(frame->out_port);
+	__u32 mtu = 0;
+
+	return !port || bpf_check_mtu(skb, port->ifindex, &mtu, 0, 0) == -ENODEV;
+}
+
 /* Change the tag of a frame that goes to one port as that port wants it. */
 static __always_inline __u32 rewrite(struct __sk_buff *skb, struct vxdp_frame *frame, __u32 verdict)
 {
+	if (verdict == VXDP_TO_PORT && port_has_gone(skb, frame))
+		return VXDP_DROP_NO_PORT;
 	if (verdict != VXDP_TO_PORT && verdict != VXDP_TO_WIRE && verdict != VXDP_TO_HOST)
 		return verdict;
 	return tag_set(skb, frame, frame->action) ? VXDP_DROP_REDIRECT : verdict;

@@ -3,7 +3,7 @@
 #
 # Tap ports: attached, looked at, upgraded and detached without a process, and beside one.
 . "$(dirname "$0")/env.sh"
-plan 61
+plan 62
 cli_begin
 before=$(nic_state 2>/dev/null)
 
@@ -102,13 +102,18 @@ is "$(ports | tr ' ' '\n' | grep -v vm0 | tr '\n' ' ')" "mine web " "the others 
 # --- a tap that goes ---
 on_host ip link del tap1
 is "$(port web .state)" gone "a tap that was deleted"
+on_wire ip neigh replace 10.77.0.88 lladdr 02:00:00:00:00:99 dev wire0
+on_wire ping -c 3 -i 0.1 -W 1 -q 10.77.0.88 >/dev/null
+on_host ip neigh replace 10.77.0.88 lladdr 02:00:00:00:00:99 dev eth0
+on_host ping -c 3 -i 0.1 -W 1 -q 10.77.0.88 >/dev/null
+is "$(vxdp -j stats eth0 | jq -c '[.ports[] | select(.name == "uplink" or .name == "host") | .verdicts.drop_no_port.packets >= 3]')" "[true,true]" \
+	"what is for it is dropped, and counted"
 exits 0 "can be attached again" vxdp attach eth0 --tap tap1 --name web
 is "$(port web .state) $(vxdp -j fdb eth0 dev web | jq '.entries | length')" "waiting 1" "with what it had"
 
 # --- another layout of the maps ---
-bpftool map update pinned "$DIR/bpf/vxdp/eth0/config" key 0 0 0 0 value \
-	$(bpftool -j map dump pinned "$DIR/bpf/vxdp/eth0/config" | jq -r '.[0].value | .[8] = "0x63" | join(" ")') \
-	2>"$DIR/err" || diag "$(cat "$DIR/err")"
+read -ra bytes < <(bpftool -j map dump pinned "$DIR/bpf/vxdp/eth0/config" | jq -r '.[0].value | .[8] = "0x63" | join(" ")')
+bpftool map update pinned "$DIR/bpf/vxdp/eth0/config" key 0 0 0 0 value "${bytes[@]}" 2>"$DIR/err" || diag "$(cat "$DIR/err")"
 exits 1 "upgrade of maps it does not know" vxdp upgrade eth0
 is "${ERR%%(*}" "vxdp: eth0 is attached by another version of vxdp " "says so"
 exits 1 "a further tap is refused" vxdp attach eth0 --tap tap3

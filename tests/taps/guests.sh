@@ -99,7 +99,8 @@ under_tcp() {
 
 lab_begin queues=2
 before=$(nic_state)
-vxdp attach eth0 --tap tap0 >/dev/null && vxdp attach eth0 --tap tap1 --queues 2 >/dev/null || bail "no tap ports"
+vxdp attach eth0 --tap tap0 >/dev/null || bail "no tap port"
+vxdp attach eth0 --tap tap1 --queues 2 >/dev/null || bail "no tap port with queues"
 vxdp_start vm0 || bail "vxdp does not start"
 start_guests || bail "no guests"
 is "$(port_state tap0) $(port_state tap1)" "running running" "QEMU has opened the taps"
