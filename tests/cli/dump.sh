@@ -106,7 +106,8 @@ if [ -x "$GUEST" ]; then
 	check "the capture is whole" tshark -nr "$DIR/g.pcapng"
 	cmp_ok "$(comments g.pcapng | grep -c 'verdict=to_wire in=vm0 out=uplink')" '>=' 300 "what the guest sent is in it"
 	cmp_ok "$(comments g.pcapng | grep -cE 'verdict=to_(direct|port) in=uplink out=vm0')" '>=' 290 "what the wire sent too"
-	is "$(fields g.pcapng -e frame.interface_name | sort -u | tr '\n' ' ')" "uplink vm0 " "each on its port's interface"
+	# Not the host's own, which multicasts when it likes.
+	is "$(fields g.pcapng -Y 'eth.dst.ig == 0' -e frame.interface_name | sort -u | tr '\n' ' ')" "uplink vm0 " "each on its port's interface"
 	cmp_ok "$(vxdp -j stats eth0 vm0 | jq '[.ports[].queues[] | .tx.direct.packets] | add')" '>' 0 "the direct lane was in use"
 else
 	for i in 1 2 3 4 5 6; do skip "build/tests/hostile/guest is not built" "a guest's frames ($i)"; done
