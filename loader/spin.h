@@ -20,6 +20,14 @@ static inline bool spin_try(struct spin *s)
 	       !__atomic_exchange_n(&s->held, true, __ATOMIC_ACQUIRE);
 }
 
+/* For a loop that waits for what another core writes. */
+static inline void spin_pause(void)
+{
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#endif
+}
+
 static inline void spin_lock(struct spin *s)
 {
 	unsigned int tries = 0;
@@ -27,10 +35,8 @@ static inline void spin_lock(struct spin *s)
 	while (!spin_try(s)) {
 		if (++tries % SPIN_TRIES == 0)
 			sched_yield();
-#ifdef __x86_64__
 		else
-			__builtin_ia32_pause();
-#endif
+			spin_pause();
 	}
 }
 

@@ -35,14 +35,17 @@
 #include "cycles.h"
 #include "lane_shared.h"
 #include "pair_poll.h"
+#include "spin.h"
 
-#define PAIRS_MAX 1024
-#define EVENTS	  64
-#define SPIN_NS	  20000	  /* keep polling this long after the last frame */
-#define LOOK_NS	  30000	  /* while busy, ask epoll this often */
-#define RETRY_MS  1	  /* look again while something has to be waited for without an event */
-#define AWAKE_NS  1000000 /* after so long without a sleep, sockets need no waiter */
-#define XSKS_MAX  1024
+#define PAIRS_MAX    1024
+#define EVENTS	     64
+#define SPIN_NS	     20000   /* keep polling this long after the last frame */
+#define LOOK_NS	     30000   /* while busy, ask epoll this often */
+#define LOOK_IDLE_NS 4000    /* while polling without finding anything */
+#define EAGER_NS     100000  /* every time, for so long after epoll told of something */
+#define RETRY_MS     1	     /* look again while something has to be waited for without an event */
+#define AWAKE_NS     1000000 /* after so long without a sleep, sockets need no waiter */
+#define XSKS_MAX     1024
 
 struct worker_request {
 	void (*fn)(void *arg);
@@ -193,8 +196,8 @@ void worker_queue_remove(struct worker *w, struct shared_queue *q)
 			w->queue[i--] = w->queue[--w->n_queues];
 }
 
-/* Note what happened on kicks and taps. */
-static void look(struct worker *w)
+/* Note what happened on kicks and taps. Return: did anything? */
+static bool look(struct worker *w)
 {
 	struct epoll_event events[EVENTS];
 	int n = epoll_wait(w->epoll_fd, events, EVENTS, 0);
@@ -210,6 +213,7 @@ static void look(struct worker *w)
 			p->tap_readable = true;
 		}
 	}
+	return n > 0;
 }
 
 static void answer_request(struct worker *w)
@@ -290,6 +294,7 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t now = now_ns(), last_frame = now, last_look = now, last_sleep = now;
+	uint64_t last_event = now, pause_ns;
 
 	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
 		unsigned int frames;
@@ -315,8 +320,16 @@ static void *worker_main(void *arg)
 			last_look = now;
 			last_frame = now;
 			last_sleep = now;
-		} else if (!frames || now - last_look >= LOOK_NS) {
-			look(w);
+			last_event = now;
+			continue;
+		}
+		if (!frames)
+			spin_pause(); /* let a guest write the line that is looked at */
+		/* A system call: seldom, unless it is what brings frames. */
+		pause_ns = frames ? LOOK_NS : now - last_event < EAGER_NS ? 0 : LOOK_IDLE_NS;
+		if (now - last_look >= pause_ns) {
+			if (look(w))
+				last_event = now;
 			last_look = now;
 			if (w->xsks_in_set && now - last_sleep >= AWAKE_NS)
 				xsks_unwatch(w);
