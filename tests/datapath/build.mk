@@ -9,6 +9,7 @@ TESTS          += $(DATAPATH_TESTS)
 DATAPATH_checksum_test := checksum
 DATAPATH_deliver_test  := deliver frame segment checksum window
 DATAPATH_flow_test     := flow
+DATAPATH_plan_test     := plan
 DATAPATH_segment_test  := segment checksum
 
 # Those that play a guest on real rings.
