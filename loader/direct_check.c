@@ -61,7 +61,7 @@ bool direct_possible(struct port *port)
 	if (port->features & (1ULL << VIRTIO_F_IN_ORDER)) {
 		reason(port,
 		       "the guest negotiated IN_ORDER, and the direct lane completes out of order");
-	} else if (port->sw->need_zerocopy && !port->sw->dedicated) {
+	} else if (port->sw->need_zerocopy && !port->sw->dedicated && !port->steerable) {
 		reason(port, "zero copy needs the NIC to be this guest's alone: --dedicated");
 	} else {
 		/* Once it is pinned it is paid for. */

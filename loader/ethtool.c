@@ -16,8 +16,7 @@
 #define FEATURES_MAX 256 /* the kernel has 64 today */
 #define BLOCKS_MAX   (FEATURES_MAX / 32)
 
-/* Return: what the command returned (0, or for a few a number), or -errno. */
-static int ethtool_ioctl(const char *nic, void *command)
+int ethtool_ioctl(const char *nic, void *command)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq ifr = {.ifr_data = command};

@@ -18,6 +18,9 @@ struct ethtool_feature {
 	bool fixed; /* nobody can change it */
 };
 
+/** ethtool_ioctl() - Return: what the command returned (0, or for a few a number), or -errno. */
+int ethtool_ioctl(const char *nic, void *command);
+
 /** ethtool_feature_get() - Return: 0, -ENOENT if the kernel knows no such feature, -errno. */
 int ethtool_feature_get(const char *nic, const char *name, struct ethtool_feature *feature);
 

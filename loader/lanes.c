@@ -8,6 +8,7 @@
 #include "lanes.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <vxdp/util.h>
@@ -66,6 +67,11 @@ static void ask_ports(struct settling *s)
 			.no_fast = lanes_fast_obstacle(port),
 			.owns = port->direct.n_sockets,
 		};
+		if (lanes_can_steer(s->sw)) {
+			port->steerable = lanes_address(port, s->mac[i]);
+			memcpy(port->steer_mac, s->mac[i], sizeof(port->steer_mac));
+			s->ask[i].steerable = port->steerable;
+		}
 		s->n_ports++;
 	}
 }
@@ -93,13 +99,15 @@ static void ask_nic(struct settling *s)
 		.zerocopy = lanes_may_zerocopy(sw, false) || sw->need_zerocopy,
 		.dedicated = sw->dedicated,
 		.no_shared = lanes_shared_obstacle(sw),
+		.can_steer = lanes_can_steer(sw),
 		.stay_shared = n == 1 && sw->shared.n_queues && now_ns() < sw->crowd_end_ns,
 	};
 	if (s->nic.stay_shared)
 		event_timer_set(sw->lanes_timer, STAY_NS, 0);
 	/* Looking at a guest's memory is not for free, so only where the answer matters. */
 	for (unsigned int i = 0; i < s->n_ports; i++)
-		if (s->ask[i].up && (n == 1 || s->ask[i].asked == LANE_DIRECT || s->nic.no_shared))
+		if (s->ask[i].up && (n == 1 || s->ask[i].asked == LANE_DIRECT ||
+				     s->ask[i].steerable || s->nic.no_shared))
 			s->ask[i].no_direct = !direct_possible(s->port[i]);
 }
 
@@ -109,6 +117,9 @@ static void settle_once(struct settling *s)
 	ask_nic(s);
 	plan_lanes(&s->nic, s->ask, s->n_ports, &s->plan);
 	lanes_take_away(s);
+	lanes_steer(s);
+	if (s->again)
+		return;
 	lanes_hand_out(s);
 	if (!s->again)
 		lanes_tell(s);
@@ -156,6 +167,15 @@ void lanes_close(struct port *port)
 			lanes_pair_close(port, i);
 }
 
+void lanes_begin(struct sw *sw)
+{
+	const struct nic_info *nic = nic_info(sw->nic);
+
+	steer_nic_undo(nic->name, nic->ifindex);
+	sw->steer_nic.info = nic;
+	sw->steer = (struct steer){.ops = &steer_nic_ops, .nic = &sw->steer_nic};
+}
+
 void lanes_end(struct sw *sw)
 {
 	for (unsigned int q = 0; q < VXDP_NIC_QUEUES_MAX; q++) {
@@ -164,4 +184,6 @@ void lanes_end(struct sw *sw)
 		shared_unpublish(sw, q);
 		shared_close(sw, q);
 	}
+	if (sw->steer.ops)
+		steer_clear(&sw->steer);
 }

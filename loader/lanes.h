@@ -25,6 +25,12 @@ void lanes_pair_close(struct port *port, unsigned int pair);
 /** lanes_close() - the same for all pairs */
 void lanes_close(struct port *port);
 
+/** lanes_check_addresses() - every second: can a guest be steered now, or no more? */
+void lanes_check_addresses(struct sw *sw);
+
+/** lanes_begin() - before the first port; undoes what a killed predecessor asked of the NIC */
+void lanes_begin(struct sw *sw);
+
 /** lanes_end() - close what is left; all ports are gone */
 void lanes_end(struct sw *sw);
 

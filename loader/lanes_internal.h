@@ -16,6 +16,7 @@ struct settling {
 	struct plan_port ask[VXDP_PORTS_MAX];
 	unsigned int n_active[VXDP_PORTS_MAX];
 	struct pair *active[VXDP_PORTS_MAX][VU_PAIRS_MAX];
+	uint8_t mac[VXDP_PORTS_MAX][6]; /* where steerable */
 	struct plan_nic nic;
 	struct plan plan;
 	bool again; /* something failed: make another plan */
@@ -31,6 +32,17 @@ void lanes_hand_out(struct settling *s);
 
 /** lanes_flags() - make the port's flags in the ports map follow its sockets */
 void lanes_flags(struct port *port, bool shared);
+
+/* lanes_steer.c */
+
+/** lanes_can_steer() - may the NIC be asked to? */
+bool lanes_can_steer(const struct sw *sw);
+
+/** lanes_address() - the one address a guest is known by. Return: is there just one? */
+bool lanes_address(const struct port *port, uint8_t mac[6]);
+
+/** lanes_steer() - have the rules the plan needs, or ask for another plan */
+void lanes_steer(struct settling *s);
 
 /* lanes_say.c */
 

@@ -31,6 +31,7 @@
 #include "netlink.h"
 #include "nic_link.h"
 #include "state.h"
+#include "steer_nic.h"
 
 #define WATCH_BUFFER (16 * 1024)
 
@@ -339,5 +340,6 @@ int nic_cleanup(const char *name, struct vx_error *error)
 
 	if (err)
 		return err;
-	return promisc_flag_restore(name, info.ifindex) + offloads_restore(name, info.ifindex);
+	return promisc_flag_restore(name, info.ifindex) + offloads_restore(name, info.ifindex) +
+	       steer_nic_undo(name, info.ifindex);
 }

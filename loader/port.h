@@ -24,6 +24,8 @@
 #include "pair.h"
 #include "plan.h"
 #include "shared.h"
+#include "steer.h"
+#include "steer_nic.h"
 #include "switch.h"
 #include "tap.h"
 #include "vhost/dev.h"
@@ -65,6 +67,8 @@ struct port {
 	struct xdp_statistics xsk_past[VU_PAIRS_MAX]; /* of sockets that were closed */
 	struct direct direct;
 	bool shared;		  /* takes part in the shared lane */
+	bool steerable;		  /* when lanes were last settled: it had one address */
+	uint8_t steer_mac[6];	  /* this one */
 	char lane_reason[320];	  /* why it has the lane it has */
 	enum plan_lane lane_told; /* in the log */
 	struct vxdp_port entry;	  /* as it is in the ports map */
@@ -93,6 +97,9 @@ struct sw {
 	struct port *port[VXDP_PORTS_MAX];	       /* by id */
 	struct port *queue_owner[VXDP_NIC_QUEUES_MAX]; /* direct lane */
 	struct shared shared;
+	struct steer steer;
+	struct steer_nic steer_nic;
+	bool steer_refused;    /* the NIC would not */
 	uint64_t crowd_end_ns; /* until when more than one guest is to be expected; see lanes.c */
 	struct deliver_table deliver; /* who receives; read by the workers */
 };

@@ -120,6 +120,22 @@ static void save_or_warn(const char *nic, const json_t *root)
 		log_warn("cannot update the state of %s: %s", nic, strerror(-err));
 }
 
+bool state_find(const char *nic, unsigned int ifindex, const char *prefix, char *what, size_t bytes)
+{
+	json_auto_t *root = root_load(nic);
+	const json_t *undo = undo_of(root, ifindex);
+	bool found = false;
+
+	for (size_t i = 0; i < json_array_size(undo) && !found; i++) {
+		const char *text = json_string_value(json_array_get(undo, i));
+
+		found = text && !strncmp(text, prefix, strlen(prefix)) && strlen(text) < bytes;
+		if (found)
+			snprintf(what, bytes, "%s", text);
+	}
+	return found;
+}
+
 void state_forget(const char *nic, unsigned int ifindex, const char *what)
 {
 	json_auto_t *root = root_load(nic);

@@ -13,17 +13,25 @@
 
 #include <net/if.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #define STATE_RXVLAN  "rxvlan"	/* receive VLAN offload was on */
 #define STATE_LRO     "lro"	/* large receive offload was on */
 #define STATE_CLSACT  "clsact"	/* there was no clsact qdisc */
 #define STATE_PROMISC "promisc" /* IFF_PROMISC was not set */
+#define STATE_NTUPLE  "ntuple"	/* steering rules were off */
+#define STATE_SPREAD  "spread"	/* frames were spread over all queues */
+#define STATE_RULE    "rule:"	/* and its place: a steering rule of ours is there */
 
 /** state_note() - remember that @what is to be undone on @nic. Return: 0 or -errno. */
 int state_note(const char *nic, unsigned int ifindex, const char *what);
 
 /** state_noted() - is @what to be undone? */
 bool state_noted(const char *nic, unsigned int ifindex, const char *what);
+
+/** state_find() - something to be undone whose name begins with @prefix: true, and in @what */
+bool state_find(const char *nic, unsigned int ifindex, const char *prefix, char *what,
+		size_t bytes);
 
 /** state_forget() - @what was undone; the file goes with its last entry */
 void state_forget(const char *nic, unsigned int ifindex, const char *what);

@@ -85,6 +85,7 @@ static void on_second(void *arg, uint32_t what)
 		vxdp_fdb_age(sw->pins);
 	spread_second(sw);
 	for_each_port(sw, port) direct_check_memory(port);
+	lanes_check_addresses(sw);
 }
 
 /* In a worker's thread. */
@@ -191,6 +192,8 @@ int sw_open(const struct sw_options *o, struct event_loop *loop, struct vx_error
 	err = bpf_open(sw, o, error);
 	if (!err)
 		err = nic_open(o->nic, &nic_events, sw, &sw->nic, error);
+	if (!err)
+		lanes_begin(sw);
 	if (!err)
 		err = workers_start(sw, o, error);
 	if (!err)
