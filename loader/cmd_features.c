@@ -36,10 +36,15 @@ static json_t *predict_lane(const struct nic_info *nic, const struct feature *fe
 		why = "the kernel has no AF_XDP";
 	} else if (nic->mtu > DIRECT_MTU_MAX) {
 		why = "frames of this MTU do not fit one buffer of the direct lane";
+	} else if (nic->rxvlan && nic->rxvlan_fixed) {
+		why = "receive VLAN offload cannot be turned off, and hides tags from XDP";
+	} else if (zerocopy && native) {
+		lane = "shared";
+		why = "zero copy into vxdp's memory, one copy from there; into the guest's with "
+		      "--dedicated, or on a queue that the NIC steers its address to";
 	} else {
 		lane = "direct";
-		why = zerocopy ? "into the guest's memory; zero copy with --dedicated"
-			       : "into the guest's memory, one copy by the kernel";
+		why = "into the guest's memory, one copy by the kernel; several share the queues";
 	}
 	return json_pack("{s:s,s:s,s:s}", "lane", lane, "lane_reason", why, "xdp",
 			 native ? "native" : "skb");

@@ -171,7 +171,9 @@ static void ask_zero_copy(const struct nic_info *nic, struct feature *f)
 {
 	f->answer = nic->zerocopy;
 	if (f->answer == VXDP_YES) {
-		detail(f, "with --dedicated: the NIC writes into the guest before XDP decides");
+		detail(f,
+		       "into vxdp's memory; into a guest's with --dedicated, since the NIC writes "
+		       "before XDP decides");
 		fix(f, "vxdp attach %s --vm SOCK --dedicated", nic->name);
 	} else if (f->answer == VXDP_NO) {
 		detail(f, "the driver has none: the kernel copies each frame once");
@@ -196,8 +198,10 @@ static void ask_steering(const struct nic_info *nic, struct feature *f)
 {
 	f->answer = answer(!nic->ntuple_fixed || nic->ntuple);
 	detail(f, "%s",
-	       f->answer == VXDP_YES ? "the NIC can steer an address to a queue of its own"
-				     : "the NIC cannot steer addresses to queues (ntuple)");
+	       f->answer == VXDP_YES
+		       ? "a guest known by one address gets a queue of its own (not tried on "
+			 "hardware)"
+		       : "the NIC cannot steer addresses to queues (ntuple)");
 	if (f->answer == VXDP_YES && !nic->ntuple)
 		fix(f, "ethtool -K %s ntuple on", nic->name);
 }
