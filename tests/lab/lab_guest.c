@@ -4,12 +4,16 @@
  *
  *   lab_guest MODE --socket PATH --wire NETNS:IFACE [--count N] [--mac M] [--tag N] [--flows N]
  *             [--hugepages] [--packed] [--pairs N] [--rx-bytes N] [--foreign MAC] [--marker N]
+ *             [--go FILE]
  *
  *   echo    N frames to the guest and back, every byte compared
  *   follow  a frame every few milliseconds until a signal ends it; prints a line of JSON four times
  *           a second, so that one sees when traffic stops and returns
  *   scan    N frames to the guest, and N with the marker as their tag from the wire to the MAC
  *           address that is not the guest's; then looks for both tags in all of the guest's memory
+ *
+ * Before that, frames go one at a time, until FILE exists: a NIC loses what it has when a lane is
+ * opened on its queues.
  *
  * Prints one JSON object. Exit status 0: no frame was damaged, and the back end broke no rule.
  */
@@ -24,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "include/vxdp/util.h"
 #include "tests/hostile/wire.h"
@@ -34,7 +39,7 @@
 #define HUGEPAGE_BYTES	(2u << 20)
 #define CONNECT_MS	10000
 #define PRIME_MS	30000 /* a NIC that lost its carrier because of XDP needs some seconds */
-#define SETTLE_MS	1500  /* by then the lane is open */
+#define SETTLE_MS	300
 #define PRIME_PAUSE_MS	20
 #define WINDOW		16u
 #define LOST_MS		2000 /* a window of frames without an answer for so long is lost */
@@ -47,7 +52,7 @@
 #define LINGER_MS	500
 
 struct options {
-	const char *socket, *wire;
+	const char *socket, *wire, *go;
 	unsigned int count;
 	uint32_t tag, marker;
 	unsigned int n_flows;
@@ -169,6 +174,11 @@ static void either_waits(struct lab *lab, int ms)
 	}
 }
 
+static bool may_go(const struct lab *lab)
+{
+	return !lab->opt->go || access(lab->opt->go, F_OK) == 0;
+}
+
 /* One frame at a time, both ways, until the addresses are known and the lane is open. */
 static int prime(struct lab *lab)
 {
@@ -182,7 +192,7 @@ static int prime(struct lab *lab)
 		either_waits(lab, PRIME_PAUSE_MS);
 		guest_turn(lab);
 		either_waits(lab, PRIME_PAUSE_MS);
-		if (wire_turn(lab, &spec) && !settled)
+		if (wire_turn(lab, &spec) && !settled && may_go(lab))
 			settled = now_ms() + SETTLE_MS;
 		if (settled && now_ms() > settled)
 			break;
@@ -348,19 +358,13 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 static bool parse(int argc, char **argv, struct options *opt)
 {
 	static const struct option longs[] = {
-		{"socket", 1, 0, 's'},
-		{"wire", 1, 0, 'w'},
-		{"count", 1, 0, 'n'},
-		{"mac", 1, 0, 'm'},
-		{"tag", 1, 0, 't'},
-		{"flows", 1, 0, 'f'},
-		{"packed", 0, 0, 'p'},
-		{"hugepages", 0, 0, 'H'},
-		{"rx-bytes", 1, 0, 'b'},
-		{"pairs", 1, 0, 'q'},
-		{"foreign", 1, 0, 'F'},
-		{"marker", 1, 0, 'M'},
-		{0},
+		{"socket", 1, 0, 's'},	 {"wire", 1, 0, 'w'},
+		{"count", 1, 0, 'n'},	 {"mac", 1, 0, 'm'},
+		{"tag", 1, 0, 't'},	 {"flows", 1, 0, 'f'},
+		{"packed", 0, 0, 'p'},	 {"hugepages", 0, 0, 'H'},
+		{"rx-bytes", 1, 0, 'b'}, {"pairs", 1, 0, 'q'},
+		{"foreign", 1, 0, 'F'},	 {"marker", 1, 0, 'M'},
+		{"go", 1, 0, 'g'},	 {0},
 	};
 	bool is_ok = true;
 	int c;
@@ -372,6 +376,8 @@ static bool parse(int argc, char **argv, struct options *opt)
 			opt->wire = optarg;
 		else if (c == 'n')
 			opt->count = (unsigned int)atoi(optarg);
+		else if (c == 'g')
+			opt->go = optarg;
 		else if (c == 'm')
 			is_ok = parse_mac(optarg, opt->mac);
 		else if (c == 'F')
@@ -409,7 +415,8 @@ int main(int argc, char **argv)
 	if (!parse(argc, argv, &opt)) {
 		fputs("usage: lab_guest echo|follow|scan --socket PATH --wire NETNS:IFACE "
 		      "[--count N] [--mac M] [--tag N] [--flows N] [--hugepages] [--packed] "
-		      "[--pairs N] [--rx-bytes N] [--foreign MAC] [--marker N]\n",
+		      "[--pairs N] [--rx-bytes N] [--foreign MAC] [--marker N] "
+		      "[--go FILE]\n",
 		      stderr);
 		return 2;
 	}

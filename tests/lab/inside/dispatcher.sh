@@ -63,11 +63,9 @@ filter_after() {
 		ok "xdp-filter is refused after a vxdp that is attached alone: $(tail -n 1 $WORK/filter.log)"
 		frames_flow "alone"
 		detaches
-		export VXDP_XDP_BARE=1
-		vx_start --lane direct || { not_ok "vxdp attaches by the dispatcher"; return; }
-		unset VXDP_XDP_BARE
-		if filter_load; then ok "xdp-filter loads after a vxdp in the dispatcher"; else
-			not_ok "xdp-filter loads after a vxdp in the dispatcher"
+		vx_start --lane direct --share-xdp || { not_ok "vxdp attaches with --share-xdp"; return; }
+		if filter_load; then ok "xdp-filter loads after a vxdp with --share-xdp"; else
+			not_ok "xdp-filter loads after a vxdp with --share-xdp"
 			diag "$(tail -n 3 $WORK/filter.log)" "$(programs)"
 		fi
 	fi

@@ -18,8 +18,6 @@ part_isolation() {
 	done
 }
 
-open_lane() { [ "$(vx_status '.ports[0].lane')" != none ] && [ -n "$(vx_status '.ports[0].lane_reason')" ]; }
-
 isolation_shared() {
 	local status scan
 	vx_start || { not_ok "$CARD: attach"; return; }
@@ -31,7 +29,7 @@ isolation_shared() {
 	eventually 30 follow_flows || diag "the second guest has no traffic: $(cat $WORK/follow.err)"
 	guest scan --count 400 --marker $MARKER --foreign "$HOST_MAC" --hugepages &
 	scan=$!
-	eventually 20 open_lane
+	eventually 20 lane_open
 	status=$(vxdp -j status "$NIC")
 	wait $scan
 	guest=$(cat $WORK/guest.json)

@@ -124,12 +124,20 @@ ended() { [[ $(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null) != [RSDT]* ]
 
 # --- the guest ---
 
-# guest MODE [OPTION]...: its result in $guest (JSON); what went wrong in $WORK/guest.err.
+# guest MODE [OPTION]...: its result in $guest (JSON); what went wrong in $WORK/guest.err. It starts
+# when the lane is open, or when that has taken too long.
 guest() {
-	local limit=60
-	timeout -k 2 $limit lab_guest "$1" --socket "$SOCKET" --wire "$NS:wire0" "${@:2}" >$WORK/guest.json 2>$WORK/guest.err
+	local pid
+	rm -f $WORK/go
+	timeout -k 2 60 lab_guest "$1" --socket "$SOCKET" --wire "$NS:wire0" --go $WORK/go "${@:2}" >$WORK/guest.json 2>$WORK/guest.err &
+	pid=$!
+	eventually 15 lane_open
+	touch $WORK/go
+	wait $pid
 	guest=$(cat $WORK/guest.json)
 }
+
+lane_open() { [[ $(vx_status '.ports[0].lane') == @(direct|shared) ]]; }
 
 # follow_start [OPTION]...: a guest with traffic both ways all the time; follow_flows: now, too.
 follow_start() {
