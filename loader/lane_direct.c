@@ -224,7 +224,7 @@ static void rx_prefetch(const struct pair *p, struct direct_socket *s, uint32_t 
 		__builtin_prefetch(xsk_ring_desc(&s->xsk.rx, i));
 	vu_ring_prefetch(p->rx, n);
 	for (uint32_t i = 0; i < n; i += CACHE_LINE_BYTES / sizeof(uint64_t))
-		__builtin_prefetch(xsk_ring_addr(&s->xsk.fill, i), 1);
+		prefetch_write(xsk_ring_addr(&s->xsk.fill, i));
 }
 
 /*

@@ -271,7 +271,7 @@ void ring_split_prefetch(const struct vu_ring *r, unsigned int n)
 	for (unsigned int i = 0; i < n; i += CACHE_LINE_BYTES / sizeof(r->avail->ring[0]))
 		__builtin_prefetch(&r->avail->ring[(r->avail_pos + i) & mask]);
 	for (unsigned int i = 0; i < n; i += CACHE_LINE_BYTES / sizeof(r->used->ring[0]))
-		__builtin_prefetch(&r->used->ring[(r->used_idx + i) & mask], 1);
+		prefetch_write(&r->used->ring[(r->used_idx + i) & mask]);
 }
 
 void ring_split_unpop(struct vu_ring *r, struct vu_head head)
