@@ -54,6 +54,9 @@
 		.dst = GUEST, .src = STATION, __VA_ARGS__                                          \
 	}
 
+/* The programs and what the queue is: a guest's, the same for the bare program, or all guests'. */
+enum way { OWNED, BARE, SHARED, N_WAYS };
+
 struct test {
 	const char *text;
 	struct packet_spec spec;
@@ -194,10 +197,11 @@ static void open_socket(const struct lab *lab, struct xsk *xsk)
 		tap_bail("AF_XDP socket: %s", strerror(-err));
 }
 
-static void set_up(struct lab *lab, const struct test *t, const struct xsk *xsk)
+static void set_up(struct lab *lab, const struct test *t, enum way way, const struct xsk *xsk)
 {
 	const uint8_t guest[] = GUEST, other[] = OTHER;
-	const uint16_t flags = VXDP_PORT_DIRECT | (t->any_tcp ? 0 : VXDP_PORT_TCP_KERNEL);
+	const uint16_t lane = way == SHARED ? VXDP_PORT_SHARED : VXDP_PORT_DIRECT;
+	const uint16_t flags = lane | (t->any_tcp ? 0 : VXDP_PORT_TCP_KERNEL);
 
 	vxdp_fdb_flush(lab->pins, VXDP_PORT_NONE, true);
 	lab_fdb_add(lab, guest, 0, LAB_PORT(0), 0);
@@ -206,9 +210,13 @@ static void set_up(struct lab *lab, const struct test *t, const struct xsk *xsk)
 	lab_port_reset(lab, 0, flags);
 	lab_port_reset(lab, 1, flags);
 	lab_policy(lab, LAB_PORT(0), &t->policy);
-	vxdp_port_flags(lab->pins, LAB_PORT(0), 0, t->flags_off);
+	vxdp_port_flags(lab->pins, LAB_PORT(0), 0,
+			t->flags_off == VXDP_PORT_DIRECT ? lane : t->flags_off);
 	lab->pins->mapped_config->generic_xdp = t->generic;
-	vxdp_queue_owner_set(lab->pins, 0, LAB_PORT(t->not_owner ? 1 : 0), HEADER_BYTES);
+	if (way == SHARED)
+		vxdp_queue_owner_set(lab->pins, 0, VXDP_QUEUE_SHARED, 0);
+	else
+		vxdp_queue_owner_set(lab->pins, 0, LAB_PORT(t->not_owner ? 1 : 0), HEADER_BYTES);
 	if (t->no_socket)
 		vxdp_xsk_clear(lab->pins, 0);
 	else if (vxdp_xsk_set(lab->pins, 0, xsk->fd))
@@ -224,14 +232,46 @@ static bool is_framed(const struct packet *packet, const uint8_t *out, size_t by
 	       !memcmp(out + sizeof(header), packet->data, packet->bytes);
 }
 
+/* Is it, as it was, behind what says whose it is? */
+static bool is_headed(const struct packet *packet, const uint8_t *out, size_t bytes, uint16_t port)
+{
+	const struct vxdp_shared_head head = {.port = port};
+
+	return bytes == packet->bytes + sizeof(head) && !memcmp(out, &head, sizeof(head)) &&
+	       !memcmp(out + sizeof(head), packet->data, packet->bytes);
+}
+
 static bool is_unchanged(const struct packet *packet, const uint8_t *out, size_t bytes)
 {
 	return bytes == packet->bytes && !memcmp(out, packet->data, packet->bytes);
 }
 
-static void run_test(struct lab *lab, const struct test *t, int prog_fd, bool bare,
+/* On a queue of all guests the other one's frames, too, go past the stack. */
+static bool is_wanted(const struct test *t, enum way way)
+{
+	const uint8_t other[] = OTHER;
+
+	return t->direct || (way == SHARED && (t->not_owner || !memcmp(t->spec.dst, other, 6)));
+}
+
+static bool is_as_wanted(const struct test *t, enum way way, const struct packet *packet,
+			 const uint8_t *out, size_t bytes)
+{
+	const uint8_t other[] = OTHER;
+
+	if (!is_wanted(t, way) || way == BARE)
+		return is_unchanged(packet, out, bytes);
+	if (way == SHARED)
+		return is_headed(packet, out, bytes, LAB_PORT(!memcmp(t->spec.dst, other, 6)));
+	return is_framed(packet, out, bytes);
+}
+
+static void run_test(struct lab *lab, const struct test *t, int prog_fd, enum way way,
 		     const struct xsk *xsk)
 {
+	static const char *const names[] = {"", "bare: ", "shared: "};
+	const unsigned int verdict = way == SHARED ? VXDP_TO_SHARED : VXDP_TO_DIRECT;
+	const bool wanted = is_wanted(t, way);
 	uint8_t out[PACKET_MAX + 64];
 	const uint8_t station[] = STATION;
 	struct packet packet;
@@ -243,26 +283,24 @@ static void run_test(struct lab *lab, const struct test *t, int prog_fd, bool ba
 	uint32_t learnt;
 	bool good;
 
-	set_up(lab, t, xsk);
+	set_up(lab, t, way, xsk);
 	packet_build(&t->spec, &packet);
 	run.data_size_in = packet.bytes;
 	ctx.data_end = packet.bytes;
-	before = lab_counter(lab, VXDP_PORT_UPLINK, VXDP_TO_DIRECT);
+	before = lab_counter(lab, VXDP_PORT_UPLINK, verdict);
 	if (bpf_prog_test_run_opts(prog_fd, &run)) {
 		tap_ok(false, "%s (test run: %s)", t->text, strerror(errno));
 		return;
 	}
-	after = lab_counter(lab, VXDP_PORT_UPLINK, VXDP_TO_DIRECT);
+	after = lab_counter(lab, VXDP_PORT_UPLINK, verdict);
 	learnt = lab_fdb_port(lab, station, t->spec.vlan[0] & 0xfff);
-	good = run.retval == (t->direct ? XDP_REDIRECT : XDP_PASS) &&
-	       after.packets - before.packets == (uint64_t)t->direct &&
-	       after.bytes - before.bytes == (t->direct ? packet.bytes : 0);
+	good = run.retval == (wanted ? XDP_REDIRECT : XDP_PASS) &&
+	       after.packets - before.packets == (uint64_t)wanted &&
+	       after.bytes - before.bytes == (wanted ? packet.bytes : 0);
 	/* Only what it redirects it may change and learn from: TC sees the rest. */
-	good &= learnt == (t->direct ? VXDP_PORT_UPLINK : VXDP_PORT_NONE);
-	good &= t->direct && !bare ? is_framed(&packet, out, run.data_size_out)
-				   : is_unchanged(&packet, out, run.data_size_out);
-	if (!tap_ok(good, "%s%s: %s", bare ? "bare: " : "", t->text,
-		    t->direct ? "to the guest" : "on to TC"))
+	good &= learnt == (wanted ? VXDP_PORT_UPLINK : VXDP_PORT_NONE);
+	good &= is_as_wanted(t, way, &packet, out, run.data_size_out);
+	if (!tap_ok(good, "%s%s: %s", names[way], t->text, wanted ? "to the guest" : "on to TC"))
 		tap_diag("returned %u, counted %llu, %u bytes out", run.retval,
 			 (unsigned long long)(after.packets - before.packets), run.data_size_out);
 }
@@ -354,15 +392,17 @@ int main(int argc, char **argv)
 	struct xsk xsk;
 	int fd, bare_fd;
 
-	tap_plan(2 * ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(flows));
+	tap_plan(N_WAYS * ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(flows));
 	lab_open(&lab, VXDP_XDP_NATIVE);
 	fd = xdp_fd(&lab);
 	bare_fd = load_bare(&lab, &object);
 	open_socket(&lab, &xsk);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-		run_test(&lab, &tests[i], fd, false, &xsk);
+		run_test(&lab, &tests[i], fd, OWNED, &xsk);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-		run_test(&lab, &tests[i], bare_fd, true, &xsk);
+		run_test(&lab, &tests[i], bare_fd, BARE, &xsk);
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+		run_test(&lab, &tests[i], fd, SHARED, &xsk);
 	test_steering(vxdp_bpf_steering_fd(lab.bpf));
 	xsk_close(&xsk);
 	bpf_object__close(object);
