@@ -246,6 +246,7 @@ static void give_direct(struct settling *s, struct joining *j, unsigned int q)
 	if (!err)
 		err = direct_publish(port, q);
 	if (!err) {
+		port->direct.tries = 0;
 		j->direct[q] = j->tap[i] = j->any = true;
 		return;
 	}
@@ -262,6 +263,8 @@ static void give_shared(struct settling *s, unsigned int q)
 
 	if (!err)
 		err = shared_publish(s->sw, q);
+	if (!err)
+		s->sw->shared.tries = 0;
 	if (!err || err == -ENETDOWN)
 		return;
 	retry_or(s, &s->sw->shared.tries, err == -EBUSY);
