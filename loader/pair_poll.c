@@ -216,8 +216,10 @@ static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 		tx_all(p, s, shared, chain, (unsigned int)n, now_ns);
 	for (int i = 0; i < n && !p->tx_enabled; i++)
 		tx_discard(p, &chain[i]);
-	if (s && direct_tx_outstanding(s))
+	if (s && direct_tx_outstanding(s)) {
+		vu_ring_prefetch(p->tx, BURST); /* while the kernel is busy */
 		direct_tx_kick(s);
+	}
 	if (n || reaped || retried) {
 		vu_ring_flush(p->tx);
 		vu_ring_notify(p->tx);
