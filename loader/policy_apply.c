@@ -7,6 +7,7 @@
 
 #include "policy.h"
 #include "vxdp/util.h"
+#include "vxdp/vlan.h"
 
 #define GIVEN(key) (1u << (key))
 #define VLANS	   (GIVEN(POLICY_VLAN) | GIVEN(POLICY_TRUNK)) /* which VLANs it is in */
@@ -58,6 +59,36 @@ static int check_merged(const struct policy_change *change, const struct vxdp_pi
 	return -EINVAL;
 }
 
+struct forgetting {
+	const struct vxdp_pins *pins;
+	uint32_t port;
+	const struct vxdp_policy *policy;
+};
+
+static enum vxdp_fdb_next forget_entry(void *arg, const struct vxdp_fdb_key *key,
+				       const struct vxdp_fdb_entry *entry)
+{
+	const struct forgetting *f = arg;
+
+	if (entry->port != f->port || entry->flags & VXDP_FDB_STATIC)
+		return VXDP_FDB_KEEP;
+	if (vxdp_vlan_out(f->policy, key->vlan, false, 0) == VXDP_VLAN_DROP)
+		return VXDP_FDB_DELETE;
+	if (f->policy->flags & VXDP_POLICY_SPOOF_CHECK &&
+	    !vxdp_port_mac_allowed(f->pins, f->port, key->mac))
+		return VXDP_FDB_DELETE;
+	return VXDP_FDB_KEEP;
+}
+
+/* What the port has taught and may not send any more is not behind it any more. */
+static int forget(const struct vxdp_pins *pins, uint32_t port, const struct vxdp_policy *policy)
+{
+	struct forgetting f = {.pins = pins, .port = port, .policy = policy};
+	int n = vxdp_fdb_walk(pins, forget_entry, &f);
+
+	return n < 0 ? n : 0;
+}
+
 int policy_change_apply(const struct policy_change *change, const struct vxdp_pins *pins,
 			uint32_t port, const char *name, struct vx_error *error)
 {
@@ -76,6 +107,8 @@ int policy_change_apply(const struct policy_change *change, const struct vxdp_pi
 		err = vxdp_port_macs_set(pins, port, change->macs, change->n_macs);
 	if (!err)
 		err = vxdp_policy_set(pins, port, &policy);
+	if (!err)
+		err = forget(pins, port, &policy);
 	if (err == -ENOSPC)
 		return vx_fail(error, err, "all ports together may be held to %u addresses",
 			       VXDP_PORT_MACS_MAX);

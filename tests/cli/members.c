@@ -311,7 +311,7 @@ static void listen_to(const struct member *m, const uint8_t *frame, size_t bytes
 		return;
 	in = place(m, payload.vlan);
 	if (payload.phase == STREAM)
-		count.stream++;
+		count.stream += payload.to == m->index;
 	else if (in < 0)
 		count.leaked++;
 	else if (m->in[in].tagged != tagged || (tagged && (ntohs(tci) & 0xfff) != payload.vlan))

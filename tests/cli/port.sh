@@ -4,7 +4,7 @@
 # vxdp port: what it sets is in the pinned maps, is what the programs do, and stays where it should,
 # with a process and without one.
 . "$(dirname "$0")/env.sh"
-plan 57
+plan 60
 cli_begin
 start --vm "$DIR/vm0.sock"
 vxdp attach eth0 --vm "$DIR/vm1.sock" --vlan 20 --isolated --mac 52:54:00:00:00:11,52:54:00:00:00:12 >/dev/null
@@ -67,6 +67,16 @@ vxdp port set eth0 uplink vlan all
 vxdp port set eth0 vm0 vlan 10
 exits 0 "fdb add without a VLAN" vxdp fdb add eth0 52:54:00:00:00:01 port vm0
 is "$(vxdp fdb eth0 port vm0 vlan 10 -j | jq '.entries | length')" 1 "is in that of the port"
+
+vxdp fdb add eth0 52:54:00:00:00:02 dev vm0 static
+vxdp port set eth0 vm0 vlan 11
+is "$(vxdp fdb eth0 port vm0)" "52:54:00:00:00:02 dev vm0 vlan 10 static" "what it learnt in a VLAN is forgotten with it"
+vxdp port set eth0 vm0 vlan 10
+vxdp fdb add eth0 52:54:00:00:00:03 dev vm0
+vxdp fdb add eth0 52:54:00:00:00:04 dev vm0
+exits 0 "addresses that were used, and may not be" vxdp port set eth0 vm0 spoof-check on mac 52:54:00:00:00:04
+is "$(vxdp fdb eth0 port vm0 -j | jq -c '[.entries[].mac] | sort')" '["52:54:00:00:00:02","52:54:00:00:00:04"]' "are forgotten"
+vxdp port set eth0 vm0 spoof-check off mac none
 
 exits 2 "no key" vxdp port set eth0 vm0
 exits 2 "no value" vxdp port set eth0 vm0 vlan

@@ -4,7 +4,7 @@
 # vlans.sh - guests, a tap and the wire in VLANs: each hears those in its own, whole and with the
 # right tag, and nobody else, in every lane; and a change holds for the next frame in every lane.
 . "$(dirname "$0")/env.sh"
-plan 13
+plan 17
 cli_begin
 MEMBERS=$ROOT/build/tests/cli/members
 start --vm "$DIR/vm0.sock" --trunk 10,20
@@ -35,7 +35,7 @@ holds "each member of a VLAN hears the others" '.deaf == 0 and .arrived <= .expe
 holds "with its tag, or without, as it wants them" '.wrong_tag == 0'
 holds "and nobody hears anything of another VLAN" '.leaked == 0'
 cmp_ok "$(lane vm1 tx guest)" '>' 100 "guests of one VLAN talk in the guest lane"
-cmp_ok "$(lane vm0 tx direct)" '>' 100 "tagged frames reach the wire in the direct lane"
+cmp_ok "$(lane vm0 tx shared)" '>' 100 "tagged frames reach the wire in the shared lane"
 cmp_ok "$(lane vm1 tx kernel)" '>' 100 "and frames whose tag changes go by the programs"
 
 # cuts FROM:TO TEXT PART JOIN REASON: what PART forbids ends at once, and JOIN allows again.
@@ -46,13 +46,22 @@ cuts() {
 	holds "$2" '.together > 100 and .parted == 0 and .again > 100'
 	[ "$(drops "$5")" -gt "$before" ] || { not_ok "$2: counted as $5"; }
 }
-cuts 1:2 "guest lane: another VLAN" "vm2 vlan 20" "vm2 vlan 10" drop_vlan_out
+cuts 1:2 "guest lane: another VLAN" "vm2 vlan 20" "vm2 vlan 10" flooded
 vxdp port set eth0 vm1 isolated on
 cuts 1:2 "guest lane: isolated" "vm2 isolated on" "vm2 isolated off" drop_isolated
 cuts 1:2 "guest lane: an address it may not send from" "vm1 spoof-check on mac 52:54:00:00:00:99" \
 	"vm1 spoof-check off" drop_spoofed
-cuts 0:5 "direct lane, to the wire: not in the VLAN" "vm0 trunk 20" "vm0 trunk 10,20" drop_vlan_in
-cuts 5:0 "direct lane, from the wire: not in the VLAN" "vm0 trunk 20" "vm0 trunk 10,20" drop_vlan_out
-cuts 4:3 "kernel lane: another VLAN" "vm3 vlan 10" "vm3 vlan 20" drop_vlan_out
+cuts 0:5 "shared lane, to the wire: not in the VLAN" "vm0 trunk 20" "vm0 trunk 10,20" drop_vlan_in
+cuts 5:0 "shared lane, from the wire: not in the VLAN" "vm0 trunk 20" "vm0 trunk 10,20" flooded
+cuts 4:3 "kernel lane: another VLAN" "vm3 vlan 10" "vm3 vlan 20" flooded
 finish TERM
 is "$?" 0 "vxdp ends well"
+
+# A guest that has the NIC's queue for itself.
+start --vm "$DIR/vm0.sock" --trunk 10,20 --lane direct
+everybody=("guest=$DIR/vm0.sock,tag=10,tag=20" "wire=$NS_WIRE:wire0,tag=10,tag=20,bare=0")
+cuts 0:1 "direct lane, to the wire: not in the VLAN" "vm0 trunk 20" "vm0 trunk 10,20" drop_vlan_in
+cmp_ok "$(lane vm0 tx direct)" '>' 100 "that was the direct lane"
+cuts 1:0 "direct lane, from the wire: not in the VLAN" "vm0 trunk 20" "vm0 trunk 10,20" flooded
+cmp_ok "$(lane vm0 rx direct)" '>' 100 "so was that"
+finish TERM
