@@ -21,6 +21,7 @@
 #include "maps.bpf.h"
 #include "meter.bpf.h"
 #include "parse.bpf.h"
+#include "uplink.bpf.h"
 
 #define FDB_REFRESH_NS	   1000000000LL
 #define FDB_MOVE_HOLD_MS   50
@@ -140,7 +141,7 @@ static __always_inline void fdb_learn(struct vxdp_config *cfg, const struct vxdp
 	struct vxdp_fdb_entry *entry;
 
 	if (policy->flags & VXDP_POLICY_NO_LEARN || mac_is_group(key->mac) ||
-	    mac_is_zero(key->mac) || mac_equal(key->mac, cfg->host_mac))
+	    mac_is_zero(key->mac) || vxdp_host_slot(key))
 		return;
 	entry = bpf_map_lookup_elem(&fdb, key);
 	if (!entry) {
@@ -176,13 +177,14 @@ static __always_inline int fdb_refresh(const struct vxdp_fdb_key *request_key, _
 }
 
 /* Port @key is behind, or VXDP_PORT_NONE. */
-static __always_inline __u32 fdb_port(const struct vxdp_config *cfg, const struct vxdp_fdb_key *key,
+static __always_inline __u32 fdb_port(struct vxdp_config *cfg, const struct vxdp_fdb_key *key,
 				      __u64 now)
 {
 	struct vxdp_fdb_entry *entry;
+	__u32 slot = vxdp_host_slot(key);
 
-	if (mac_equal(key->mac, cfg->host_mac))
-		return VXDP_PORT_HOST;
+	if (slot)
+		return cfg->uplink[(slot - 1) & (VXDP_UPLINKS_MAX - 1)].host_port;
 	entry = bpf_map_lookup_elem(&fdb, key);
 	return entry && !fdb_aged(cfg, entry, now) ? entry->port : VXDP_PORT_NONE;
 }

@@ -29,8 +29,8 @@ static long flood_port(__u32 index, void *arg)
 	struct vxdp_port *port = port_get(id);
 	struct vxdp_policy *policy = policy_get(id);
 
-	if (!port || !policy || id == flood->frame->in_port || !(port->flags & VXDP_PORT_UP) ||
-	    policy->flags & flood->barred)
+	if (!port || !policy || port->kind < VXDP_KIND_VM || id == flood->frame->in_port ||
+	    !(port->flags & VXDP_PORT_UP) || policy->flags & flood->barred)
 		return 0;
 	action = 1u << vlan_leave(flood->frame, policy);
 	if (!(action & flood->actions)) {

@@ -52,6 +52,7 @@ struct vxdp_frame {
 	__u16 in_port;
 	__u16 out_port;
 	__u16 captured;	  /* a port it goes to is being dumped */
+	__u16 at_nic;	  /* it comes from a wire or the host */
 	__u16 action;	  /* enum vxdp_vlan_action on its way to out_port */
 	__be16 tag_proto; /* ethertype of its tag, or what a tag would have */
 	__u32 tag;	  /* outermost, as it came: TAG_PRESENT | TCI, or 0 */

@@ -22,7 +22,7 @@ static __always_inline struct vxdp_policy *policy_get(__u32 port)
 /* Link control between the host and the wire (spanning tree, LACP, LLDP) is in no VLAN. */
 static __always_inline bool is_link_control(const struct vxdp_frame *frame)
 {
-	return frame->in_port < VXDP_PORT_FIRST && mac_is_link_local(frame->dst.mac);
+	return frame->at_nic && mac_is_link_local(frame->dst.mac);
 }
 
 /* Put the frame into its VLAN. Return: false if the port does not take it. */

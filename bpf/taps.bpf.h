@@ -25,6 +25,13 @@
 #include "stats.bpf.h"
 #include "steer.bpf.h"
 
+/* What vxdp_uplink_at() tells of the NIC a frame came by. */
+#define AT_VALID     (1ULL << 63)
+#define AT_GENERIC   (1ULL << 32)	  /* XDP runs in the stack */
+#define AT_NO_QUEUE  0xffff		  /* one that has no AF_XDP sockets */
+#define AT_QUEUE(at) ((__u32)(at)&0xffff) /* in the maps queues and xsks */
+#define AT_PORT(at)  ((__u32)(at) >> 16)  /* id of the wire */
+
 /* The same frame at two programs: which port it is for, and what it is. */
 struct tap_target {
 	struct vxdp_frame frame;
@@ -50,15 +57,15 @@ static __always_inline bool tap_vlan_enter(struct tap_target *t)
 	return !(t->in->flags & VXDP_POLICY_SPOOF_CHECK) && vlan_enter(&t->frame, t->in);
 }
 
-static __always_inline bool tap_find(struct xdp_md *xdp, struct tap_target *t)
+static __always_inline bool tap_find(struct xdp_md *xdp, __u64 at, struct tap_target *t)
 {
 	const __u16 wanted = VXDP_PORT_UP | VXDP_PORT_DIRECT;
 	struct vxdp_frame *frame = &t->frame;
 	__u32 id;
 
 	t->cfg = config_get();
-	t->in = policy_get(VXDP_PORT_UPLINK);
-	if (!t->cfg || !t->in || t->cfg->generic_xdp || !parse_xdp(xdp, frame, &t->proto, &t->l3))
+	t->in = policy_get(frame->in_port);
+	if (!t->cfg || !t->in || at & AT_GENERIC || !parse_xdp(xdp, frame, &t->proto, &t->l3))
 		return false;
 	if (mac_is_group(frame->dst.mac) || !tap_vlan_enter(t))
 		return false;
@@ -75,19 +82,19 @@ static __always_inline bool tap_find(struct xdp_md *xdp, struct tap_target *t)
 
 static __always_inline int tap_done(struct xdp_md *xdp, struct tap_target *t)
 {
-	fdb_learn(t->cfg, t->in, &t->frame.src, VXDP_PORT_UPLINK, t->frame.now);
+	fdb_learn(t->cfg, t->in, &t->frame.src, t->frame.in_port, t->frame.now);
 	finish_xdp(xdp, &t->frame, VXDP_TO_PORT);
 	return XDP_REDIRECT;
 }
 
 /* In the program on the NIC. The frame is counted here, or on the CPU it is sent to. */
-static __always_inline int redirect_to_tap(struct xdp_md *xdp)
+static __always_inline int redirect_to_tap(struct xdp_md *xdp, __u64 at)
 {
-	struct tap_target t = {.frame = {.in_port = VXDP_PORT_UPLINK, .packets = 1}};
+	struct tap_target t = {.frame = {.in_port = AT_PORT(at), .packets = 1}};
 	void *end = (void *)(long)xdp->data_end;
 	__u32 id;
 
-	if (!tap_find(xdp, &t))
+	if (!tap_find(xdp, at, &t))
 		return XDP_PASS;
 	if (t.port->flags & VXDP_PORT_TCP_KERNEL && is_tcp_or_unclear(t.proto, t.l3, end))
 		return XDP_PASS;
@@ -107,11 +114,11 @@ static __always_inline int redirect_to_tap(struct xdp_md *xdp)
  * On the CPU that it chose. Not by the devmap: the kernel wants all programs that use one map of
  * that kind to be alike, which in libxdp's dispatcher the first one is not.
  */
-static __always_inline int redirect_to_tap_here(struct xdp_md *xdp)
+static __always_inline int redirect_to_tap_here(struct xdp_md *xdp, __u64 at)
 {
-	struct tap_target t = {.frame = {.in_port = VXDP_PORT_UPLINK, .packets = 1}};
+	struct tap_target t = {.frame = {.in_port = AT_PORT(at), .packets = 1}};
 
-	if (!tap_find(xdp, &t) || bpf_redirect(t.port->ifindex, 0) != XDP_REDIRECT)
+	if (!tap_find(xdp, at, &t) || bpf_redirect(t.port->ifindex, 0) != XDP_REDIRECT)
 		return XDP_PASS;
 	return tap_done(xdp, &t);
 }

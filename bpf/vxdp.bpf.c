@@ -26,6 +26,10 @@
  *	                        VXDP_MARK_TO_HOST says it was switched. XDP cannot see marks, which
  *is why it neither learns nor counts what it passes.
  *
+ * Several NICs (uplinks) make one switch: each has these programs, and is a port for its wire and
+ * one for the host's stack behind it. No frame goes from one uplink to another; how frames that
+ * come back are known is in uplink.bpf.h.
+ *
  * With the direct lane the bytes in front of a frame are the guest's: first the virtio-net header
  *of the buffer, which XDP fills in here, while it has the cache line at hand, so that user space
  *never touches a frame; then other buffers, which is why the start of the metadata is never moved.
@@ -36,23 +40,14 @@
 
 #include "fdb.bpf.h"
 #include "flood.bpf.h"
+#include "loop.bpf.h"
 #include "maps.bpf.h"
 #include "parse.bpf.h"
 #include "policy.bpf.h"
 #include "stats.bpf.h"
 #include "steer.bpf.h"
 #include "taps.bpf.h"
-
-/* TC: let the next filter, if there is one, and then the stack have the frame. */
-#define PASS (-1) /* TC_ACT_UNSPEC */
-#define SHOT 2	  /* TC_ACT_SHOT */
-
-#define ENODEV 19
-
-#define VXDP_MARK_TO_HOST 0x76786470 /* "vxdp" */
-
-/* Frames of one VLAN tag more than the netdev's MTU are fine everywhere. */
-#define MTU_SLACK ((__s32)sizeof(struct vlan_tag))
+#include "wires.bpf.h"
 
 /*
  * May the frame come in? Its VLAN is known then, and its source learnt. Link control (spanning
@@ -75,31 +70,46 @@ static __always_inline bool admit(struct vxdp_config *cfg, struct vxdp_frame *fr
 	return true;
 }
 
-static __always_inline __u32 port_verdict(__u32 id)
+/*
+ * To a wire or to the host: guests reach all of them. A wire reaches the host on its own NIC alone,
+ * and the host chooses the NIC itself, by its routes. Sets frame->out_port.
+ */
+static __always_inline __u32 nic_verdict(const struct vxdp_uplink *up, struct vxdp_frame *frame,
+					 const struct vxdp_port *port)
 {
-	struct vxdp_port *port;
-
-	if (id == VXDP_PORT_HOST)
-		return VXDP_TO_HOST;
-	if (id == VXDP_PORT_UPLINK)
+	if (!up)
+		return port->kind == VXDP_KIND_HOST ? VXDP_TO_HOST : VXDP_TO_WIRE;
+	if (frame->in_port == up->host_port) {
+		frame->out_port = up->port;
 		return VXDP_TO_WIRE;
-	port = port_get(id);
+	}
+	return frame->out_port == up->host_port ? VXDP_TO_HOST : VXDP_DROP_OTHER_UPLINK;
+}
+
+static __always_inline __u32 port_verdict(const struct vxdp_uplink *up, struct vxdp_frame *frame)
+{
+	struct vxdp_port *port = port_get(frame->out_port);
+
 	if (!port)
 		return VXDP_DROP_NO_PORT;
+	if (port->kind < VXDP_KIND_VM)
+		return nic_verdict(up, frame, port);
 	return port->flags & VXDP_PORT_UP ? VXDP_TO_PORT : VXDP_DROP_PORT_DOWN;
 }
 
 /* To that one port, if it may. */
-static __always_inline __u32 decide_for_port(struct vxdp_frame *frame, const struct vxdp_policy *in,
-					     __u32 id)
+static __always_inline __u32 decide_for_port(const struct vxdp_uplink *up, struct vxdp_frame *frame,
+					     const struct vxdp_policy *in, __u32 id)
 {
-	__u32 verdict = port_verdict(id);
-	struct vxdp_policy *out = policy_get(id);
+	struct vxdp_policy *out;
+	__u32 verdict;
 
 	frame->out_port = id;
 	if (id == frame->in_port)
 		return VXDP_DROP_HAIRPIN;
-	if (!out || verdict == VXDP_DROP_NO_PORT || verdict == VXDP_DROP_PORT_DOWN)
+	verdict = port_verdict(up, frame);
+	out = policy_get(frame->out_port);
+	if (!out || (verdict != VXDP_TO_PORT && verdict != VXDP_TO_WIRE && verdict != VXDP_TO_HOST))
 		return verdict;
 	if (vxdp_policy_isolated(in, out))
 		return VXDP_DROP_ISOLATED;
@@ -107,20 +117,32 @@ static __always_inline __u32 decide_for_port(struct vxdp_frame *frame, const str
 	return frame->action == VXDP_VLAN_DROP ? VXDP_DROP_VLAN_OUT : verdict;
 }
 
-/* Where the destination address says the frame goes; sets frame->out_port if that is one port. */
-static __always_inline __u32 decide(struct vxdp_config *cfg, struct vxdp_frame *frame,
-				    const struct vxdp_policy *in)
+/* What is for the link itself: the host has that of its NIC, and the guests' on the first one. */
+static __always_inline __u32 link_port(const struct vxdp_config *cfg, const struct vxdp_uplink *up,
+				       const struct vxdp_frame *frame)
+{
+	if (!up)
+		return uplink_first_host(cfg);
+	return frame->in_port == up->host_port ? up->port : up->host_port;
+}
+
+/*
+ * Where the destination address says the frame goes; sets frame->out_port if that is one port.
+ * @up: the NIC it is at, NULL for a guest's
+ */
+static __always_inline __u32 decide(struct vxdp_config *cfg, const struct vxdp_uplink *up,
+				    struct vxdp_frame *frame, const struct vxdp_policy *in)
 {
 	__u32 id = VXDP_PORT_NONE, verdict;
 
 	if (!admit(cfg, frame, in, &verdict))
 		return verdict;
 	if (mac_is_link_local(frame->dst.mac))
-		id = frame->in_port == VXDP_PORT_HOST ? VXDP_PORT_UPLINK : VXDP_PORT_HOST;
-	else if (!mac_is_group(frame->dst.mac))
+		return decide_for_port(up, frame, in, link_port(cfg, up, frame));
+	if (!mac_is_group(frame->dst.mac))
 		id = fdb_port(cfg, &frame->dst, frame->now);
 	if (id != VXDP_PORT_NONE)
-		return decide_for_port(frame, in, id);
+		return decide_for_port(up, frame, in, id);
 	return storm_allows(frame, in) ? VXDP_FLOODED : VXDP_DROP_STORM;
 }
 
@@ -143,56 +165,96 @@ static __always_inline __u32 rewrite(struct __sk_buff *skb, struct vxdp_frame *f
 	return tag_set(skb, frame, frame->action) ? VXDP_DROP_REDIRECT : verdict;
 }
 
-/* The netdev of frame->out_port, which decide() found to be there. */
-static __always_inline int redirect_to_port(const struct vxdp_frame *frame)
+/* To the netdev of frame->out_port, which decide() found to be there. */
+static __always_inline int redirect_to_port(const struct vxdp_frame *frame, __u64 flags)
 {
 	struct vxdp_port *port = port_get(frame->out_port);
 
-	return port ? bpf_redirect(port->ifindex, 0) : SHOT;
+	return port ? bpf_redirect(port->ifindex, flags) : SHOT;
 }
 
 /* Let it go on to where it was going anyway, the host's stack or the wire, if that may have it. */
 static __always_inline int pass_on(struct __sk_buff *skb, struct vxdp_frame *frame, __u32 id)
 {
-	struct vxdp_policy *out = policy_get(id);
-	__u32 action = out ? vlan_leave(frame, out) : VXDP_VLAN_DROP;
+	return leave_by(skb, frame, id) ? PASS : SHOT;
+}
 
-	return action == VXDP_VLAN_DROP || tag_set(skb, frame, action) ? SHOT : PASS;
+/*
+ * With several uplinks: is this frame from the wire not for the guests? Then its verdict, else
+ * VXDP_N_VERDICTS. The host gets what comes by its NIC, but for what it got from the guest itself.
+ */
+static __always_inline __u32 refuse_from_wire(struct vxdp_config *cfg, const struct vxdp_uplink *up,
+					      const struct vxdp_policy *in,
+					      struct vxdp_frame *frame, __be16 proto, int *action)
+{
+	enum loop_source source;
+
+	*action = PASS;
+	if (cfg->n_uplinks_end < 2 || !vlan_enter(frame, in))
+		return VXDP_N_VERDICTS;
+	source = loop_source(cfg, up, frame, is_announcement(frame, proto));
+	if (source == LOOP_GUEST)
+		*action = SHOT;
+	if (source != LOOP_NOT)
+		return VXDP_DROP_LOOP;
+	if (!up->standby)
+		return VXDP_N_VERDICTS;
+	return mac_equal(frame->dst.mac, up->host_mac) || mac_is_link_local(frame->dst.mac)
+		       ? VXDP_TO_HOST
+		       : VXDP_DROP_STANDBY;
 }
 
 /*
  * From the wire. Frames between two stations on the wire are seen because the NIC is promiscuous:
  * they are counted as hairpin and left to the stack, which drops what is not for it.
  */
+static __always_inline int uplink_ingress(struct __sk_buff *skb, struct vxdp_config *cfg,
+					  const struct vxdp_uplink *up,
+					  const struct vxdp_policy *policy,
+					  struct vxdp_frame *frame)
+{
+	int action = SHOT;
+	__u32 verdict;
+
+	if (up->generic_xdp)
+		restore_mac_header(skb);
+	if (!parse_skb(skb, frame))
+		return finish_skb(skb, frame, VXDP_DROP_RUNT, SHOT);
+	verdict = refuse_from_wire(cfg, up, policy, frame, skb->protocol, &action);
+	if (verdict != VXDP_N_VERDICTS)
+		return finish_skb(skb, frame, verdict, action);
+	action = SHOT;
+	verdict = rewrite(skb, frame, decide(cfg, up, frame, policy));
+	if (verdict == VXDP_TO_PORT) {
+		action = redirect_to_port(frame, 0);
+	} else if (verdict == VXDP_FLOODED) {
+		flood(skb, cfg, frame, policy);
+		action = pass_on(skb, frame, up->host_port);
+	} else if (verdict == VXDP_TO_HOST || verdict == VXDP_DROP_HAIRPIN ||
+		   verdict == VXDP_DROP_OTHER_UPLINK) {
+		action = PASS;
+	}
+	return finish_skb(skb, frame, verdict, action);
+}
+
 SEC("tc")
 int vxdp_uplink_ingress(struct __sk_buff *skb)
 {
-	struct vxdp_frame frame = {.in_port = VXDP_PORT_UPLINK};
-	struct vxdp_policy *policy = policy_get(VXDP_PORT_UPLINK);
 	struct vxdp_config *cfg = config_get();
-	int action = SHOT;
-	__u32 verdict;
+	struct vxdp_frame frame = {.at_nic = true};
+	const struct vxdp_uplink *up;
+	struct vxdp_policy *policy;
 
 	if (skb->mark == VXDP_MARK_TO_HOST) {
 		skb->mark = 0;
 		return PASS;
 	}
-	if (!cfg || !policy)
+	up = cfg ? uplink_by_ifindex(cfg, skb->ifindex) : NULL;
+	if (!up)
 		return PASS;
-	if (cfg->generic_xdp)
-		restore_mac_header(skb);
-	if (!parse_skb(skb, &frame))
-		return finish_skb(skb, &frame, VXDP_DROP_RUNT, SHOT);
-	verdict = rewrite(skb, &frame, decide(cfg, &frame, policy));
-	if (verdict == VXDP_TO_PORT) {
-		action = redirect_to_port(&frame);
-	} else if (verdict == VXDP_FLOODED) {
-		flood(skb, cfg, &frame, policy);
-		action = pass_on(skb, &frame, VXDP_PORT_HOST);
-	} else if (verdict == VXDP_TO_HOST || verdict == VXDP_DROP_HAIRPIN) {
-		action = PASS;
-	}
-	return finish_skb(skb, &frame, verdict, action);
+	frame.in_port = up->port;
+	policy = policy_get(frame.in_port);
+	return policy ? uplink_ingress(skb, cfg, up, policy, &frame) : PASS;
 }
 
 static __always_inline bool came_from_guest(const struct __sk_buff *skb)
@@ -213,20 +275,26 @@ static __always_inline bool came_from_guest(const struct __sk_buff *skb)
 SEC("tc")
 int vxdp_uplink_egress(struct __sk_buff *skb)
 {
-	struct vxdp_frame frame = {.in_port = VXDP_PORT_HOST};
-	struct vxdp_policy *policy = policy_get(VXDP_PORT_HOST);
 	struct vxdp_config *cfg = config_get();
+	struct vxdp_frame frame = {.at_nic = true};
+	const struct vxdp_uplink *up;
+	struct vxdp_policy *policy;
 	int action = SHOT;
 	__u32 verdict;
 
-	if (!cfg || !policy || came_from_guest(skb) || !parse_skb(skb, &frame))
+	up = cfg ? uplink_by_ifindex(cfg, skb->ifindex) : NULL;
+	if (!up || came_from_guest(skb) || !parse_skb(skb, &frame))
 		return PASS;
-	verdict = rewrite(skb, &frame, decide(cfg, &frame, policy));
+	frame.in_port = up->host_port;
+	policy = policy_get(frame.in_port);
+	if (!policy)
+		return PASS;
+	verdict = rewrite(skb, &frame, decide(cfg, up, &frame, policy));
 	if (verdict == VXDP_TO_PORT) {
-		action = redirect_to_port(&frame);
+		action = redirect_to_port(&frame, 0);
 	} else if (verdict == VXDP_FLOODED) {
 		flood(skb, cfg, &frame, policy);
-		action = pass_on(skb, &frame, VXDP_PORT_UPLINK);
+		action = pass_on(skb, &frame, up->port);
 	} else if (verdict == VXDP_TO_WIRE || verdict == VXDP_DROP_HAIRPIN) {
 		action = PASS;
 	}
@@ -234,60 +302,23 @@ int vxdp_uplink_egress(struct __sk_buff *skb)
 }
 
 /* To the host as if it had come in by the NIC, so that addresses and firewall rules fit. */
-static __always_inline int redirect_to_host(struct __sk_buff *skb, const struct vxdp_config *cfg)
+static __always_inline int redirect_to_host(struct __sk_buff *skb, const struct vxdp_frame *frame)
 {
 	skb->mark = VXDP_MARK_TO_HOST;
-	return bpf_redirect(cfg->uplink_ifindex, BPF_F_INGRESS);
+	return redirect_to_port(frame, BPF_F_INGRESS);
 }
 
-/*
- * What of a guest's frame would not fit the wire is dropped here: a redirect asks no questions, and
- * not all drivers bear a frame that is longer than their MTU. Of a GSO frame it is the segments
- * that must fit.
- */
-static __always_inline __u32 check_wire(struct __sk_buff *skb, const struct vxdp_config *cfg,
-					__u32 verdict)
+static __always_inline __u32 check_wire(struct __sk_buff *skb, const struct vxdp_frame *frame)
 {
-	__u32 mtu = 0;
-	long fits;
+	struct vxdp_port *port = port_get(frame->out_port);
 
-	if (skb->gso_size)
-		fits = bpf_check_mtu(skb, cfg->uplink_ifindex, &mtu, 0, BPF_MTU_CHK_SEGS);
-	else
-		fits = bpf_check_mtu(skb, cfg->uplink_ifindex, &mtu, -MTU_SLACK, 0);
-	if (fits < 0)
-		return VXDP_DROP_REDIRECT;
-	return fits == BPF_MTU_CHK_RET_SUCCESS ? verdict : VXDP_DROP_TX_BIG;
-}
-
-static __always_inline void clone_to_host(struct __sk_buff *skb, const struct vxdp_config *cfg,
-					  struct vxdp_frame *frame)
-{
-	if (pass_on(skb, frame, VXDP_PORT_HOST) == SHOT)
-		return;
-	skb->mark = VXDP_MARK_TO_HOST;
-	bpf_clone_redirect(skb, cfg->uplink_ifindex, BPF_F_INGRESS);
-	skb->mark = 0;
-}
-
-/*
- * A guest's group or unknown frame: to the other guests, the wire, and, if it is a group address,
- * the host.
- */
-static __always_inline int flood_from_guest(struct __sk_buff *skb, const struct vxdp_config *cfg,
-					    struct vxdp_frame *frame, const struct vxdp_policy *in)
-{
-	flood(skb, cfg, frame, in);
-	if (mac_is_group(frame->dst.mac))
-		clone_to_host(skb, cfg, frame);
-	if (pass_on(skb, frame, VXDP_PORT_UPLINK) == SHOT)
-		return SHOT;
-	return bpf_redirect(cfg->uplink_ifindex, 0);
+	return port ? check_nic(skb, port->ifindex, VXDP_TO_WIRE) : VXDP_DROP_NO_PORT;
 }
 
 static __always_inline int tap_ingress(struct __sk_buff *skb, struct vxdp_config *cfg,
 				       struct vxdp_frame *frame, const struct vxdp_policy *policy)
 {
+	struct wires wires = {.skb = skb, .cfg = cfg, .frame = frame};
 	int action = SHOT;
 	__u32 verdict;
 
@@ -295,18 +326,21 @@ static __always_inline int tap_ingress(struct __sk_buff *skb, struct vxdp_config
 		return finish_skb(skb, frame, VXDP_DROP_RUNT, SHOT);
 	if (mac_is_group(frame->src.mac) || mac_is_zero(frame->src.mac))
 		return finish_skb(skb, frame, VXDP_DROP_BAD_SOURCE, SHOT);
-	verdict = decide(cfg, frame, policy);
-	if (verdict == VXDP_TO_WIRE || verdict == VXDP_FLOODED)
-		verdict = check_wire(skb, cfg, verdict);
-	verdict = rewrite(skb, frame, verdict);
-	if (verdict == VXDP_TO_PORT)
-		action = redirect_to_port(frame);
-	else if (verdict == VXDP_TO_WIRE)
-		action = bpf_redirect(cfg->uplink_ifindex, 0);
-	else if (verdict == VXDP_TO_HOST)
-		action = redirect_to_host(skb, cfg);
+	verdict = decide(cfg, NULL, frame, policy);
+	loop_note_announcement(cfg, frame, skb->protocol);
+	if (verdict == VXDP_TO_WIRE)
+		verdict = check_wire(skb, frame);
 	else if (verdict == VXDP_FLOODED)
-		action = flood_from_guest(skb, cfg, frame, policy);
+		verdict = wires_check(&wires);
+	verdict = rewrite(skb, frame, verdict);
+	if (verdict == VXDP_TO_PORT || verdict == VXDP_TO_WIRE) {
+		action = redirect_to_port(frame, 0);
+	} else if (verdict == VXDP_TO_HOST) {
+		action = redirect_to_host(skb, frame);
+	} else if (verdict == VXDP_FLOODED) {
+		flood(skb, cfg, frame, policy);
+		action = wires_flood(&wires);
+	}
 	return finish_skb(skb, frame, verdict, action);
 }
 
@@ -390,27 +424,58 @@ static __always_inline bool leave_fast(const struct vxdp_frame *frame, const str
  * Generic XDP runs after GRO: there, TCP comes in frames of any size, of which AF_XDP takes only
  * some, so it takes none.
  */
-static __always_inline bool is_fast(struct xdp_md *xdp, const struct vxdp_config *cfg,
-				    const struct vxdp_port *port, struct vxdp_frame *frame,
-				    __be16 proto, void *l3)
+static __always_inline bool is_fast(struct xdp_md *xdp, __u64 at, const struct vxdp_port *port,
+				    struct vxdp_frame *frame, __be16 proto, void *l3)
 {
 	frame->bytes = bpf_xdp_get_buff_len(xdp);
 	if (frame->bytes > port->direct_frame_bytes)
 		return false;
-	return !(port->flags & VXDP_PORT_TCP_KERNEL || cfg->generic_xdp) ||
+	return !(port->flags & VXDP_PORT_TCP_KERNEL || at & AT_GENERIC) ||
 	       !is_tcp_or_unclear(proto, l3, (void *)(long)xdp->data_end);
+}
+
+/*
+ * Where XDP is: AT_VALID and what the macros below take out; 0: all is left to TC, which it is on a
+ * standby, and for what seems to be a frame of our own that came back. A function that the verifier
+ * looks at by itself: within the programs it would be too much.
+ */
+__noinline __u64 vxdp_uplink_at(struct xdp_md *xdp)
+{
+	struct vxdp_config *cfg = config_get();
+	struct vxdp_frame frame = {};
+	const struct vxdp_uplink *up;
+	struct vxdp_policy *policy;
+	__u64 queue = AT_NO_QUEUE;
+	__be16 proto;
+	void *l3;
+
+	up = cfg ? uplink_by_ifindex(cfg, xdp->ingress_ifindex) : NULL;
+	if (!up || up->standby)
+		return 0;
+	if (cfg->n_uplinks_end > 1) {
+		policy = policy_get(up->port);
+		if (!policy || !parse_xdp(xdp, &frame, &proto, &l3) || !vlan_enter(&frame, policy))
+			return 0;
+		if (loop_source(cfg, up, &frame, false) != LOOP_NOT)
+			return 0;
+	}
+	if (xdp->rx_queue_index < up->n_queues)
+		queue = up->queue_base + xdp->rx_queue_index;
+	return AT_VALID | (up->generic_xdp ? AT_GENERIC : 0) | (__u64)up->port << 16 |
+	       (queue & 0xffff);
 }
 
 /*
  * From the wire, first, on a queue that one guest owns: does this frame go to its memory? Learning
  * and counting are done then.
  */
-static __always_inline bool redirect_to_owner(struct xdp_md *xdp, const struct vxdp_queue *queue)
+static __always_inline bool redirect_to_owner(struct xdp_md *xdp, __u64 at,
+					      const struct vxdp_queue *queue)
 {
-	struct vxdp_frame frame = {.in_port = VXDP_PORT_UPLINK, .packets = 1};
+	struct vxdp_frame frame = {.in_port = AT_PORT(at), .packets = 1};
 	struct vxdp_config *cfg = config_get();
 	struct vxdp_port *port = direct_port(queue);
-	struct vxdp_policy *in = policy_get(VXDP_PORT_UPLINK);
+	struct vxdp_policy *in = policy_get(frame.in_port);
 	__be16 proto;
 	void *l3;
 
@@ -420,12 +485,12 @@ static __always_inline bool redirect_to_owner(struct xdp_md *xdp, const struct v
 	    !leave_fast(&frame, in, queue->owner) ||
 	    fdb_port(cfg, &frame.dst, frame.now) != queue->owner)
 		return false;
-	if (!is_fast(xdp, cfg, port, &frame, proto, l3))
+	if (!is_fast(xdp, at, port, &frame, proto, l3))
 		return false;
-	if (bpf_redirect_map(&xsks, xdp->rx_queue_index, XDP_PASS) != XDP_REDIRECT)
+	if (bpf_redirect_map(&xsks, AT_QUEUE(at), XDP_PASS) != XDP_REDIRECT)
 		return false;
 	frame.out_port = queue->owner;
-	fdb_learn(cfg, in, &frame.src, VXDP_PORT_UPLINK, frame.now);
+	fdb_learn(cfg, in, &frame.src, frame.in_port, frame.now);
 	finish_xdp(xdp, &frame, VXDP_TO_DIRECT);
 	return true;
 }
@@ -446,11 +511,11 @@ static __always_inline int add_shared_head(struct xdp_md *xdp, __u16 port)
 }
 
 /* The same on a queue of all: to whichever guest the address is behind, through vxdp's memory. */
-static __always_inline int redirect_to_shared(struct xdp_md *xdp)
+static __always_inline int redirect_to_shared(struct xdp_md *xdp, __u64 at)
 {
-	struct vxdp_frame frame = {.in_port = VXDP_PORT_UPLINK, .packets = 1};
+	struct vxdp_frame frame = {.in_port = AT_PORT(at), .packets = 1};
 	const __u16 wanted = VXDP_PORT_UP | VXDP_PORT_SHARED;
-	struct vxdp_policy *in = policy_get(VXDP_PORT_UPLINK);
+	struct vxdp_policy *in = policy_get(frame.in_port);
 	struct vxdp_config *cfg = config_get();
 	struct vxdp_port *port;
 	__be16 proto;
@@ -464,13 +529,12 @@ static __always_inline int redirect_to_shared(struct xdp_md *xdp)
 	if (id < VXDP_PORT_FIRST || !leave_fast(&frame, in, id))
 		return XDP_PASS;
 	port = port_get(id);
-	if (!port || (port->flags & wanted) != wanted ||
-	    !is_fast(xdp, cfg, port, &frame, proto, l3))
+	if (!port || (port->flags & wanted) != wanted || !is_fast(xdp, at, port, &frame, proto, l3))
 		return XDP_PASS;
-	if (bpf_redirect_map(&xsks, xdp->rx_queue_index, XDP_PASS) != XDP_REDIRECT)
+	if (bpf_redirect_map(&xsks, AT_QUEUE(at), XDP_PASS) != XDP_REDIRECT)
 		return XDP_PASS;
 	frame.out_port = id;
-	fdb_learn(cfg, in, &frame.src, VXDP_PORT_UPLINK, frame.now);
+	fdb_learn(cfg, in, &frame.src, frame.in_port, frame.now);
 	finish_xdp(xdp, &frame, VXDP_TO_SHARED);
 	return add_shared_head(xdp, id);
 }
@@ -478,15 +542,19 @@ static __always_inline int redirect_to_shared(struct xdp_md *xdp)
 SEC("xdp.frags")
 int vxdp_uplink_xdp(struct xdp_md *xdp)
 {
-	__u32 index = xdp->rx_queue_index;
-	struct vxdp_queue *queue = bpf_map_lookup_elem(&queues, &index);
+	__u64 at = vxdp_uplink_at(xdp);
+	__u32 index = AT_QUEUE(at);
+	struct vxdp_queue *queue;
 	int action = XDP_PASS;
 
+	if (!at)
+		return XDP_PASS;
+	queue = bpf_map_lookup_elem(&queues, &index);
 	if (queue && queue->owner == VXDP_QUEUE_SHARED)
-		action = redirect_to_shared(xdp);
-	else if (queue && redirect_to_owner(xdp, queue))
+		action = redirect_to_shared(xdp, at);
+	else if (queue && redirect_to_owner(xdp, at, queue))
 		action = add_virtio_header(xdp, queue->hdr_bytes) ? XDP_ABORTED : XDP_REDIRECT;
-	return action == XDP_PASS ? redirect_to_tap(xdp) : action;
+	return action == XDP_PASS ? redirect_to_tap(xdp, at) : action;
 }
 
 /*
@@ -497,17 +565,23 @@ int vxdp_uplink_xdp(struct xdp_md *xdp)
 SEC("xdp.frags")
 int vxdp_uplink_xdp_bare(struct xdp_md *xdp)
 {
-	__u32 index = xdp->rx_queue_index;
-	struct vxdp_queue *queue = bpf_map_lookup_elem(&queues, &index);
+	__u64 at = vxdp_uplink_at(xdp);
+	__u32 index = AT_QUEUE(at);
+	struct vxdp_queue *queue;
 
-	return queue && redirect_to_owner(xdp, queue) ? XDP_REDIRECT : redirect_to_tap(xdp);
+	if (!at)
+		return XDP_PASS;
+	queue = bpf_map_lookup_elem(&queues, &index);
+	return queue && redirect_to_owner(xdp, at, queue) ? XDP_REDIRECT : redirect_to_tap(xdp, at);
 }
 
 /* What the two above sent to this CPU for a tap with many queues. */
 SEC("xdp.frags/cpumap")
 int vxdp_uplink_cpu(struct xdp_md *xdp)
 {
-	return redirect_to_tap_here(xdp);
+	__u64 at = vxdp_uplink_at(xdp);
+
+	return at ? redirect_to_tap_here(xdp, at) : XDP_PASS;
 }
 
 /*

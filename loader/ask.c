@@ -14,6 +14,7 @@
 #include "policy.h"
 #include "rundir.h"
 #include "tap_port.h"
+#include "uplink.h"
 #include "verdicts.h"
 
 static int compare(const void *a, const void *b)
@@ -44,9 +45,11 @@ static void add_subdirs(json_t *set, const char *path)
 {
 	DIR *dir = opendir(path);
 	const struct dirent *entry;
+	char owner[IFNAMSIZ];
 
 	while (dir && (entry = readdir(dir))) {
-		if (entry->d_type != DT_REG && rundir_nic_valid(entry->d_name))
+		if (entry->d_type != DT_REG && rundir_nic_valid(entry->d_name) &&
+		    uplink_owner(entry->d_name, owner))
 			json_object_set_new(set, entry->d_name, json_null());
 	}
 	if (dir)
@@ -104,13 +107,23 @@ static const char *kind_name(uint16_t kind)
 	return kind < ARRAY_SIZE(names) ? names[kind] : "unknown";
 }
 
+static const char *offline_xdp(const struct vxdp_pins *pins)
+{
+	const struct vxdp_uplink *up = pins->mapped_config->uplink;
+
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++)
+		if (up[i].ifindex)
+			return up[i].generic_xdp ? "skb" : "native";
+	return "none";
+}
+
 static json_t *offline_status(const char *nic, const struct vxdp_pins *pins)
 {
 	json_t *ports = json_array();
 	struct vxdp_port port;
 
 	for (uint32_t id = VXDP_PORT_FIRST; id < pins->mapped_config->n_ports_end; id++) {
-		if (vxdp_port_get(pins, id, &port) || port.kind == VXDP_KIND_TAP)
+		if (vxdp_port_get(pins, id, &port) || port.kind != VXDP_KIND_VM)
 			continue;
 		json_array_append_new(ports, json_pack("{s:s,s:i,s:s,s:s,s:s}", "name", port.name,
 						       "id", id, "kind", kind_name(port.kind),
@@ -119,8 +132,7 @@ static json_t *offline_status(const char *nic, const struct vxdp_pins *pins)
 	tap_ports_status(pins, ports);
 	policy_add(pins, ports);
 	return json_pack("{s:s,s:s,s:i,s:s,s:o,s:[]}", "nic", nic, "version", VXDP_VERSION, "pid",
-			 0, "xdp", pins->mapped_config->generic_xdp ? "skb" : "native", "ports",
-			 ports, "workers");
+			 0, "xdp", offline_xdp(pins), "ports", ports, "workers");
 }
 
 static json_t *offline_stats(const char *nic, const struct vxdp_pins *pins)
@@ -144,6 +156,7 @@ static int ask(const char *nic, const char *cmd,
 	       json_t *(*offline)(const char *nic, const struct vxdp_pins *pins),
 	       struct vx_error *error, json_t **answer)
 {
+	char owner[IFNAMSIZ];
 	struct vxdp_pins pins;
 	bool runs;
 	int err = ask_process(nic, cmd, NULL, error, answer, &runs);
@@ -151,7 +164,10 @@ static int ask(const char *nic, const char *cmd,
 	if (runs || err != -ENOENT)
 		return err;
 	err = vxdp_pins_open(nic, false, &pins, error);
-	if (err == -ENOENT) {
+	if (err == -ENOENT && !uplink_owner(nic, owner)) {
+		vx_fail(error, err, "%s is an uplink of switch %s", nic, owner);
+		vx_hint(error, "ask about the switch: %s", owner);
+	} else if (err == -ENOENT) {
 		vx_fail(error, err, "%s is not attached", nic);
 		vx_hint(error, "vxdp attach %s --vm SOCK, or --tap TAP", nic);
 	}

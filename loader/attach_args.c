@@ -58,6 +58,13 @@ const struct opt attach_options[] = {
 	OPT("mac", 0, TEXT, AT(mac), "LIST", "the only addresses the guest may send from"),
 	OPT("isolated", 0, FLAG, AT(isolated), NULL, "keep it from other isolated guests"),
 	OPT("may-exist", 0, FLAG, AT(may_exist), NULL, "succeed if the port is there already"),
+	OPT("switch", 0, TEXT, AT(switch_name), "NAME",
+	    "the switch that NIC or the guest joins (default: NIC's own)",
+	    .complete = COMPLETE_SWITCH),
+	OPT("uplink", 0, TEXT, AT(uplink), "NIC", "a further NIC for the switch",
+	    .complete = COMPLETE_NIC),
+	OPT("standby-for", 0, TEXT, AT(standby_for), "NIC",
+	    "the further NIC leads to the same wire as this one", .complete = COMPLETE_NIC),
 	OPT("mode", 0, WORD, AT(mode), "MODE", "auto, zerocopy, native or skb: XDP on the NIC",
 	    .words = modes),
 	OPT("dedicated", 0, FLAG, AT(dedicated), NULL,
@@ -92,11 +99,18 @@ static bool name_char_ok(char c)
 	       c == '-' || c == '_' || c == '.';
 }
 
+/* "uplink", "host", "host2"... are ports of the switch itself. */
+static bool is_reserved(const char *name)
+{
+	return !strcmp(name, "uplink") ||
+	       (!strncmp(name, "host", 4) && strspn(name + 4, "0123456789") == strlen(name + 4));
+}
+
 static int check_name(const char *name, struct vx_error *error)
 {
 	size_t bytes = strlen(name);
 
-	if (!strcmp(name, "uplink") || !strcmp(name, "host"))
+	if (is_reserved(name))
 		return vx_fail_usage(error, "a port cannot be called '%s'", name);
 	for (size_t i = 0; i < bytes; i++) {
 		if (!name_char_ok(name[i]))
@@ -221,11 +235,28 @@ static int check_tap(const struct attach_args *args, struct vx_error *error)
 	return err ? err : check_name(args->name, error);
 }
 
+bool attach_args_guest(const struct attach_args *args)
+{
+	return args->fd >= 0 || args->socket_path || args->tap;
+}
+
+static int check_uplink(const struct attach_args *args, struct vx_error *error)
+{
+	if (args->standby_for && !args->uplink)
+		return vx_fail_usage(error, "--standby-for is about a further NIC: see --uplink");
+	if (args->uplink && !rundir_nic_valid(args->uplink))
+		return vx_fail_usage(error, "'%s' cannot be the name of a NIC", args->uplink);
+	return 0;
+}
+
 /* What can be checked on either side of the control socket. */
 static int check_port(const struct attach_args *args, struct vx_error *error)
 {
 	struct policy_change unused;
-	int err = attach_args_policy(args, &unused, error);
+	int err = check_uplink(args, error);
+
+	if (!err)
+		err = attach_args_policy(args, &unused, error);
 
 	if (err)
 		return err;
@@ -233,7 +264,9 @@ static int check_port(const struct attach_args *args, struct vx_error *error)
 		return check_tap(args, error);
 	if (args->owner || args->group)
 		return vx_fail_usage(error, "--%s is for --tap", args->owner ? "owner" : "group");
-	if (args->fd < 0 && !args->socket_path)
+	if (!attach_args_guest(args) && args->uplink)
+		return 0;
+	if (!attach_args_guest(args))
 		return vx_fail_usage(error, "which virtual machine? give --vm SOCK or --tap TAP");
 	if (args->fd >= 0 && args->socket_path)
 		return vx_fail_usage(error, "--fd and --vm say the same: give one of them");
@@ -252,7 +285,7 @@ int attach_args_complete(struct attach_args *args, struct attach_strings *string
 			return vx_fail_errno(error, err, "%s", args->socket_path);
 		args->socket_path = strings->path;
 	}
-	if (!args->name) {
+	if (!args->name && attach_args_guest(args)) {
 		if (args->tap)
 			snprintf(strings->name, sizeof(strings->name), "%.*s", ATTACH_NAME_MAX,
 				 args->tap);
@@ -303,7 +336,8 @@ json_t *attach_args_pack(const struct attach_args *args)
 	json_t *request = json_object(), *value;
 
 	for (const struct opt *opt = attach_options; opt->name; opt++) {
-		if (!strcmp(opt->name, "vm")) /* goes by its other name */
+		if (!strcmp(opt->name, "vm") || /* goes by its other name */
+		    !strcmp(opt->name, "switch"))
 			continue;
 		value = pack_value(opt, (const char *)args + opt->offset);
 		if (value)
@@ -368,7 +402,7 @@ int attach_args_unpack(struct attach_args *args, const json_t *request, int fd,
 	if (args->fd >= 0)
 		return vx_fail_usage(error, "a descriptor comes along with the request");
 	args->fd = fd;
-	if (!args->name)
+	if (!args->name && attach_args_guest(args))
 		return vx_fail_usage(error, "the port needs a name");
 	if (args->socket_path && args->socket_path[0] != '/')
 		return vx_fail_usage(error, "the socket's path must be absolute");

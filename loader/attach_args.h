@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * attach_args.h - what `vxdp attach` can be told: the options, the rules between them, and the
- * same as a request to the process that has the NIC already.
+ * same as a request to the process that has the switch already.
  */
 #ifndef VXDP_LOADER_ATTACH_ARGS_H
 #define VXDP_LOADER_ATTACH_ARGS_H
@@ -31,7 +31,11 @@ struct attach_args {
 	bool may_exist;
 	const char *vlan, *trunk, *native, *mac; /* what it is allowed (policy.h) */
 	bool isolated;
-	/* the process, which all ports of a NIC share */
+	/* a further NIC */
+	const char *uplink;
+	const char *standby_for;
+	/* the process, which all ports of a switch share */
+	const char *switch_name; /* not in a request: the process knows it */
 	const char *mode;
 	const char *poll;
 	struct opt_cpus cpus;
@@ -84,6 +88,9 @@ int attach_args_unpack(struct attach_args *args, const json_t *request, int fd,
  */
 int attach_args_conflict(const struct attach_args *wanted, const struct attach_args *running,
 			 struct vx_error *error);
+
+/** attach_args_guest() - is a guest to be attached? */
+bool attach_args_guest(const struct attach_args *args);
 
 /** attach_absolute() - @path made absolute into @out. Return: 0 or -errno. */
 int attach_absolute(const char *path, char *out, size_t bytes);

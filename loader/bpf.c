@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * bpf.c - the BPF programs of one NIC, from loading to removal.
+ * bpf.c - the BPF programs and maps of one switch, from loading to removal.
  *
  * Theory of operation
  *
@@ -12,8 +12,9 @@
  *	order of building             undone in reverse by vxdp_bpf_close()
  *	bpffs mounted                 (stays: others use it)
  *	maps made or adopted, pinned  unpinned
- *	XDP attached                  detached
- *	TC programs attached          detached; on kernels without TCX the clsact qdisc under them
+ *	for each NIC (bpf_uplink.c):
+ *	  XDP attached                detached
+ *	  TC programs attached        detached; on kernels without TCX the clsact qdisc under them
  *	                              is removed if we added it (STATE_CLSACT in the state file)
  *	                              and nobody else is there
  *
@@ -33,13 +34,13 @@
 #include <vxdp/util.h>
 
 #include "bpf_elf.h"
+#include "bpf_impl.h"
 #include "bpf_log.h"
 #include "bpf_pins.h"
 #include "nic.h"
 #include "state.h"
 #include "tc.h"
 #include "tcx.h"
-#include "xdp.h"
 
 /* What a new switch starts with: it forgets as Linux bridges do, and lets no guest fill the FDB. */
 #define AGEING_NS    (300 * 1000000000ULL)
@@ -48,18 +49,7 @@
 #define CPU_PROG  "vxdp_uplink_cpu" /* XDP, but for the map cpus */
 #define CPU_QUEUE 2048		    /* frames on their way to a CPU */
 
-struct vxdp_bpf {
-	struct nic_info nic;
-	struct bpf_object *object;
-	struct vxdp_pins pins; /* descriptors are duplicates of the object's */
-	struct xdp_attached xdp;
-	bool pinned;
-	bool tc_attached;
-	bool xdp_attached;
-};
-
-/* What is loaded: the XDP program @xdp only, or if that is NULL, all but those for a NIC. */
-static int open_object(const char *xdp, struct bpf_object **out)
+int bpf_object_open(const char *xdp, struct bpf_object **out)
 {
 	struct bpf_program *prog;
 	struct bpf_object *object;
@@ -129,16 +119,16 @@ static int fail_layout(const char *nic, struct vx_error *error)
 	return -EPROTO;
 }
 
-static int load_main(struct vxdp_bpf *bpf, bool *adopted, struct vx_error *error)
+static int load_main(struct vxdp_bpf *bpf, struct vx_error *error)
 {
-	const char *nic = bpf->nic.name;
+	const char *nic = bpf->name;
 	int err;
 
-	err = open_object(NULL, &bpf->object);
+	err = bpf_object_open(NULL, &bpf->object);
 	if (err)
 		return vx_fail_errno(error, err, "cannot read the BPF programs");
 	err = bpf_pins_reuse(bpf->object, nic);
-	*adopted = !err;
+	bpf->adopted = !err;
 	if (err == -EPROTO && state_taps_walk(nic, NULL, NULL))
 		return fail_layout(nic, error);
 	if (err && err != -ENOENT)
@@ -148,7 +138,7 @@ static int load_main(struct vxdp_bpf *bpf, bool *adopted, struct vx_error *error
 		bpf_pins_remove(nic);
 		bpf_object__close(bpf->object);
 		bpf->object = NULL;
-		err = open_object(NULL, &bpf->object);
+		err = bpf_object_open(NULL, &bpf->object);
 		if (err)
 			return vx_fail_errno(error, err, "cannot read the BPF programs");
 	}
@@ -166,162 +156,36 @@ static int load_main(struct vxdp_bpf *bpf, bool *adopted, struct vx_error *error
 	return err ? vx_fail_errno(error, err, "cannot use the BPF maps") : 0;
 }
 
-static int set_up_maps(struct vxdp_bpf *bpf, struct vx_error *error)
-{
-	struct vxdp_config *config = bpf->pins.mapped_config;
-	struct vxdp_port uplink = {.ifindex = bpf->nic.ifindex,
-				   .kind = VXDP_KIND_UPLINK,
-				   .flags = VXDP_PORT_UP,
-				   .name = "uplink"};
-	struct vxdp_port host = {.ifindex = bpf->nic.ifindex,
-				 .kind = VXDP_KIND_HOST,
-				 .flags = VXDP_PORT_UP,
-				 .name = "host"};
-	int err;
-
-	config->abi_version = VXDP_ABI_VERSION;
-	config->uplink_ifindex = bpf->nic.ifindex;
-	memcpy(config->host_mac, bpf->nic.mac, sizeof(config->host_mac));
-	err = vxdp_port_set(&bpf->pins, VXDP_PORT_UPLINK, &uplink);
-	if (!err)
-		err = vxdp_port_set(&bpf->pins, VXDP_PORT_HOST, &host);
-	return err ? vx_fail_errno(error, err, "cannot fill the BPF maps") : 0;
-}
-
 static int open_maps(struct vxdp_bpf *bpf, struct vx_error *error)
 {
 	unsigned int n_taps;
-	bool adopted = false;
-	int err = load_main(bpf, &adopted, error);
+	int err = load_main(bpf, error);
 
 	if (err)
 		return err;
-	bpf->pinned = !adopted; /* until this opening succeeds they stay their owner's */
-	if (adopted) {
+	bpf->pinned = !bpf->adopted; /* until this opening succeeds they stay their owner's */
+	if (bpf->adopted) {
 		n_taps = vxdp_tap_ports(&bpf->pins);
 		if (n_taps)
-			log_info("%s: %u tap port%s taken over", bpf->nic.name, n_taps,
+			log_info("%s: %u tap port%s taken over", bpf->name, n_taps,
 				 n_taps == 1 ? " is" : "s are");
 		else
-			log_info("%s: the maps of a killed vxdp are taken over", bpf->nic.name);
+			log_info("%s: the maps of a killed vxdp are taken over", bpf->name);
 		forget_runtime(&bpf->pins);
 	} else {
 		bpf->pins.mapped_config->ageing_ns = AGEING_NS;
 		bpf->pins.mapped_config->fdb_port_max = FDB_PORT_MAX;
-		err = bpf_pins_make(bpf->object, bpf->nic.name, error);
+		err = bpf_pins_make(bpf->object, bpf->name, error);
 	}
-	return err ? err : set_up_maps(bpf, error);
+	bpf->pins.mapped_config->abi_version = VXDP_ABI_VERSION;
+	return err;
 }
-
-/* Programs */
 
 static int program_fd(const struct vxdp_bpf *bpf, const char *name)
 {
 	const struct bpf_program *prog = bpf_object__find_program_by_name(bpf->object, name);
 
 	return prog ? bpf_program__fd(prog) : -ENOENT;
-}
-
-static int open_xdp_object(void *arg, const char *prog, struct bpf_object **out)
-{
-	const struct vxdp_bpf *bpf = arg;
-	struct bpf_object *object;
-	struct bpf_map *map;
-	int err = open_object(prog, &object);
-
-	if (err)
-		return err;
-	bpf_object__for_each_map(map, object)
-	{
-		const struct bpf_map *shared =
-			bpf_object__find_map_by_name(bpf->object, bpf_map__name(map));
-
-		err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
-		if (err) {
-			bpf_object__close(object);
-			return err;
-		}
-	}
-	*out = object;
-	return 0;
-}
-
-static int attach_xdp(struct vxdp_bpf *bpf, const struct vxdp_bpf_opts *opts,
-		      struct vx_error *error)
-{
-	int err = xdp_attach(&bpf->nic, opts->mode, opts->bare_ok, opts->share, open_xdp_object,
-			     bpf, &bpf->xdp, error);
-
-	if (err)
-		return err;
-	bpf->xdp_attached = true;
-	bpf->pins.mapped_config->generic_xdp = bpf->xdp.mode == VXDP_XDP_SKB;
-	return 0;
-}
-
-static int fail_tc(const char *nic, int err, struct vx_error *error)
-{
-	vx_fail_errno(error, err, "cannot attach the TC programs to %s", nic);
-	if (err == -EBUSY)
-		vx_hint(error, "a filter of another program has the same priority and handle: see "
-			       "`tc filter show dev NIC ingress` and `... egress`");
-	return err;
-}
-
-/* The note comes first: a qdisc that is noted and missing does no harm. */
-static int add_clsact(struct vxdp_bpf *bpf)
-{
-	bool noted = state_noted(bpf->nic.name, bpf->nic.ifindex, STATE_CLSACT);
-	int added, err;
-
-	err = state_note(bpf->nic.name, bpf->nic.ifindex, STATE_CLSACT);
-	if (err)
-		return err;
-	added = tc_qdisc_add(bpf->nic.ifindex);
-	if (added <= 0 && !noted)
-		state_forget(bpf->nic.name, bpf->nic.ifindex, STATE_CLSACT);
-	return added < 0 ? added : 0;
-}
-
-typedef int (*attach_fn)(unsigned int ifindex, enum bpf_tc_attach_point point, int prog_fd);
-
-static int attach_both(const struct vxdp_bpf *bpf, attach_fn attach)
-{
-	int err = attach(bpf->nic.ifindex, BPF_TC_INGRESS, program_fd(bpf, "vxdp_uplink_ingress"));
-
-	if (err)
-		return err;
-	return attach(bpf->nic.ifindex, BPF_TC_EGRESS, program_fd(bpf, "vxdp_uplink_egress"));
-}
-
-static int attach_tc(struct vxdp_bpf *bpf, struct vx_error *error)
-{
-	int err;
-
-	bpf->tc_attached = true;
-	err = attach_both(bpf, tcx_attach);
-	if (err == -EOPNOTSUPP) {
-		err = add_clsact(bpf);
-		if (!err)
-			err = attach_both(bpf, tc_attach);
-	}
-	return err ? fail_tc(bpf->nic.name, err, error) : 0;
-}
-
-/* Return: number of things removed. */
-static int detach_tc(const struct nic_info *nic)
-{
-	int n = 0;
-
-	n += tcx_detach(nic->ifindex, BPF_TC_INGRESS) > 0;
-	n += tcx_detach(nic->ifindex, BPF_TC_EGRESS) > 0;
-	n += tc_detach(nic->ifindex, BPF_TC_INGRESS) > 0;
-	n += tc_detach(nic->ifindex, BPF_TC_EGRESS) > 0;
-	if (state_noted(nic->name, nic->ifindex, STATE_CLSACT)) {
-		n += tc_qdisc_del(nic->ifindex) > 0;
-		state_forget(nic->name, nic->ifindex, STATE_CLSACT);
-	}
-	return n;
 }
 
 /* Those of the tap ports that are there are replaced. */
@@ -369,22 +233,24 @@ enum vxdp_xdp_mode vxdp_xdp_mode_named(const char *name)
 
 int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struct vx_error *error)
 {
+	const char *name = opts->name ? opts->name : opts->nic;
 	struct vxdp_bpf *bpf = calloc(1, sizeof(*bpf));
-	int err;
+	struct nic_info info;
+	int err = 0;
 
 	if (!bpf)
-		return vx_fail_errno(error, -ENOMEM, "cannot attach to %s", opts->nic);
+		return vx_fail_errno(error, -ENOMEM, "cannot attach to %s", name);
 	bpf->pins = VXDP_PINS_NONE;
+	snprintf(bpf->name, sizeof(bpf->name), "%s", name);
 	bpf_log_init();
-	err = nic_info_get(opts->nic, &bpf->nic, error);
+	if (opts->nic)
+		err = nic_info_get(opts->nic, &info, error);
 	if (!err)
 		err = bpf_pins_mount(error);
 	if (!err)
 		err = open_maps(bpf, error);
 	if (!err)
-		err = attach_xdp(bpf, opts, error);
-	if (!err)
-		err = attach_tc(bpf, error);
+		err = bpf_uplinks_open(bpf, opts, error);
 	if (!err)
 		err = attach_taps(bpf, error);
 	if (!err && bpf->pins.mapped_config->n_cpus)
@@ -405,12 +271,10 @@ void vxdp_bpf_close(struct vxdp_bpf **bpf)
 	if (!*bpf)
 		return;
 	keep = (*bpf)->pins.ports >= 0 && vxdp_tap_ports(&(*bpf)->pins);
-	if ((*bpf)->tc_attached && !keep)
-		detach_tc(&(*bpf)->nic);
-	if ((*bpf)->xdp_attached && !keep)
-		xdp_detach((*bpf)->nic.ifindex);
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX && !keep; i++)
+		bpf_nic_detach(&(*bpf)->nic[i]);
 	if ((*bpf)->pinned && !keep)
-		bpf_pins_remove((*bpf)->nic.name);
+		bpf_pins_remove((*bpf)->name);
 	vxdp_pins_close(&(*bpf)->pins);
 	bpf_object__close((*bpf)->object);
 	free(TAKE_PTR(*bpf));
@@ -423,17 +287,17 @@ const struct vxdp_pins *vxdp_bpf_pins(const struct vxdp_bpf *bpf)
 
 enum vxdp_xdp_mode vxdp_bpf_xdp_mode(const struct vxdp_bpf *bpf)
 {
-	return bpf->xdp.mode;
+	return bpf->nic[0].xdp.mode;
 }
 
 const char *vxdp_bpf_xdp_why(const struct vxdp_bpf *bpf)
 {
-	return bpf->xdp.why;
+	return bpf->nic[0].xdp.why;
 }
 
 bool vxdp_bpf_writes_headers(const struct vxdp_bpf *bpf)
 {
-	return !bpf->xdp.bare;
+	return !bpf->nic[0].xdp.bare;
 }
 
 int vxdp_bpf_steering_fd(const struct vxdp_bpf *bpf)
@@ -474,27 +338,4 @@ unsigned int vxdp_bpf_tap_program(unsigned int ifindex)
 	bpf_log_init();
 	id = tcx_attached(ifindex, BPF_TC_INGRESS);
 	return id ? id : tc_attached(ifindex, BPF_TC_INGRESS);
-}
-
-void vxdp_bpf_mac_changed(struct vxdp_bpf *bpf, const uint8_t mac[6])
-{
-	memcpy(bpf->pins.mapped_config->host_mac, mac, 6);
-	vxdp_generation_bump(&bpf->pins);
-}
-
-int vxdp_bpf_cleanup(const char *nic, struct vx_error *error)
-{
-	struct nic_info info;
-	int n = 0, err;
-
-	bpf_log_init();
-	err = nic_info_get(nic, &info, NULL);
-	if (!err) {
-		n += detach_tc(&info);
-		err = xdp_detach(info.ifindex);
-		if (err < 0)
-			return vx_fail_errno(error, err, "cannot detach XDP from %s", nic);
-		n += err;
-	}
-	return n + bpf_pins_remove(nic);
 }

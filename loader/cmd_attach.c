@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vxdp attach: hand the port to the process that has the NIC, or become that process; a tap port
+ * vxdp attach: hand the port to the process that has the switch, or become that process; a tap port
  * needs none.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "attach_args.h"
@@ -15,6 +17,7 @@
 #include "process.h"
 #include "rundir.h"
 #include "standing.h"
+#include "uplink.h"
 #include "vxdp/log.h"
 #include "vxdp/util.h"
 
@@ -24,15 +27,21 @@
 
 static void print_text(const json_t *reply)
 {
+	const char *port = out_str(reply, "port"), *uplink = out_str(reply, "uplink");
+
 	if (!out_uint(reply, "pid")) {
 		out_text("%s: port %s attached\n", out_str(reply, "nic"), out_str(reply, "port"));
 		return;
 	}
-	out_text("%s: port %s attached, in process %llu\n", out_str(reply, "nic"),
-		 out_str(reply, "port"), out_uint(reply, "pid"));
+	if (*uplink)
+		out_text("%s: uplink %s attached, in process %llu\n", out_str(reply, "nic"), uplink,
+			 out_uint(reply, "pid"));
+	if (*port)
+		out_text("%s: port %s attached, in process %llu\n", out_str(reply, "nic"), port,
+			 out_uint(reply, "pid"));
 }
 
-/* Connect to the process that has the NIC. Return: 0; -ENOENT if there is none; else -errno. */
+/* Connect to the process that has the switch. Return: 0; -ENOENT if there is none; else -errno. */
 static int find_process(const char *nic, struct vx_error *error, int *fd)
 {
 	char path[PATH_MAX];
@@ -95,35 +104,102 @@ static int stand(const char *nic, const struct attach_args *args, struct vx_erro
 	return err;
 }
 
+/*
+ * Which switch is meant, and whether NIC is the one it begins with (*nic) or joins it (an uplink).
+ * Return: the switch's name, or NULL with a usage error.
+ */
+static const char *switch_name(struct attach_args *args, const char **nic, struct vx_error *error)
+{
+	const char *name = args->switch_name ? args->switch_name : *nic;
+
+	if (!name) {
+		vx_fail_usage(error, "attach to what?");
+		vx_hint(error, "vxdp attach NIC --vm SOCK, or vxdp attach --switch NAME --vm SOCK");
+		return NULL;
+	}
+	if (*nic && strcmp(*nic, name)) {
+		if (args->uplink) {
+			vx_fail_usage(error, "%s and --uplink say the same: give one of them",
+				      *nic);
+			return NULL;
+		}
+		args->uplink = *nic;
+		*nic = NULL;
+	}
+	if (rundir_nic_valid(name))
+		return name;
+	vx_fail_usage(error, "'%s' cannot be the name of a %s", name,
+		      args->switch_name ? "switch" : "NIC");
+	return NULL;
+}
+
+/*
+ * No process has the switch. One that is a NIC's namesake begins with that NIC, and one whose
+ * uplinks others' maps name belongs there.
+ */
+static int check_new(const char *name, const char *nic, struct vx_error *error)
+{
+	if (nic || !if_nametoindex(name))
+		return 0;
+	vx_fail(error, -ENOENT, "there is no switch %s, but a NIC of that name", name);
+	vx_hint(error, "vxdp attach %s --vm SOCK makes it one", name);
+	return -ENOENT;
+}
+
+static int check_owner(const char *nic, struct vx_error *error)
+{
+	char owner[IFNAMSIZ];
+
+	if (!nic || uplink_owner(nic, owner))
+		return 0;
+	vx_fail(error, -EBUSY, "%s is an uplink of switch %s", nic, owner);
+	vx_hint(error, "vxdp attach --switch %s --vm SOCK", owner);
+	return -EBUSY;
+}
+
+static int become(const char *name, const char *nic, const struct attach_args *args,
+		  struct vx_error *error)
+{
+	int err = check_new(name, nic, error);
+
+	if (err)
+		return err;
+	return args->tap && !args->uplink ? stand(name, args, error)
+					  : process_run(name, nic, args, error);
+}
+
 static int run(const void *parsed, const struct operands *operands, struct vx_error *error)
 {
 	struct attach_args args = *(const struct attach_args *)parsed;
-	const char *nic = operands->v[0];
+	const char *nic = operands->n ? operands->v[0] : NULL;
+	const char *name = switch_name(&args, &nic, error);
 	struct attach_strings strings;
 	int lock_fd = -1, err;
 
-	if (!rundir_nic_valid(nic))
-		return vx_fail_usage(error, "'%s' cannot be the name of a NIC", nic);
+	if (!name)
+		return -EINVAL;
 	err = attach_args_complete(&args, &strings, error);
 	if (!err)
 		err = privileges_check(error);
 	if (!err)
-		err = hand_over_or_lock(nic, &args, &lock_fd, error);
+		err = check_owner(nic, error);
+	if (!err)
+		err = hand_over_or_lock(name, &args, &lock_fd, error);
 	if (err || lock_fd < 0)
 		return err;
-	err = args.tap ? stand(nic, &args, error) : process_run(nic, &args, error);
-	rundir_unlock(nic, &lock_fd);
+	err = become(name, nic, &args, error);
+	rundir_unlock(name, &lock_fd);
 	return err;
 }
 
 const struct command cmd_attach = {
 	.name = "attach",
-	.operands = "NIC --vm SOCK | --tap TAP",
-	.summary = "put a virtual machine on the wire behind NIC",
+	.operands = "[NIC] [--switch NAME] [--vm SOCK | --tap TAP]",
+	.summary = "put a virtual machine on the wire behind NIC, or NIC on a switch",
 	.opts = attach_options,
 	.defaults = &attach_defaults,
 	.args_bytes = sizeof(struct attach_args),
-	.n_operands_min = 1,
+	.n_operands_min = 0,
 	.n_operands_max = 1,
 	.run = run,
 };

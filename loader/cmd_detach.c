@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * vxdp detach: ask the NIC's process to let go of a port or of everything; where none runs any
- * more, do what it could not do.
+ * vxdp detach: ask the switch's process to let go of a port, a NIC or everything; where none runs
+ * any more, do what it could not do.
  */
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "out.h"
 #include "rundir.h"
 #include "standing.h"
+#include "uplink.h"
 #include "vxdp/util.h"
 
 struct detach_args {
@@ -123,15 +125,36 @@ static int detach_all(const char *nic, struct vx_error *error)
 	return 0;
 }
 
+/* `vxdp detach eth1` where eth1 is a further NIC of a switch. */
+static int detach_uplink(const char *owner, const char *nic, struct vx_error *error)
+{
+	bool runs;
+	int err = ask_process(owner, "detach", nic, error, NULL, &runs);
+
+	if (!runs && err == -ENOENT) {
+		vx_fail(error, err, "%s is an uplink of switch %s, for which no process runs", nic,
+			owner);
+		vx_hint(error, "vxdp detach %s takes everything off", owner);
+	}
+	if (!err)
+		print(owner, nic, true, false);
+	return err;
+}
+
 static int run(const void *parsed, const struct operands *operands, struct vx_error *error)
 {
 	const struct detach_args *args = parsed;
 	const char *nic = operands->v[0];
+	char owner[IFNAMSIZ];
 	int err = ask_nic_arg(nic, error);
 
 	if (err)
 		return err;
-	err = operands->n > 1 ? detach_port(nic, operands->v[1], error) : detach_all(nic, error);
+	if (operands->n == 1 && !uplink_owner(nic, owner))
+		err = detach_uplink(owner, nic, error);
+	else
+		err = operands->n > 1 ? detach_port(nic, operands->v[1], error)
+				      : detach_all(nic, error);
 	if (err && args->if_exists && error->code == VX_NOT_FOUND) {
 		print(nic, operands->n > 1 ? operands->v[1] : NULL, false, false);
 		return 0;
@@ -141,8 +164,8 @@ static int run(const void *parsed, const struct operands *operands, struct vx_er
 
 const struct command cmd_detach = {
 	.name = "detach",
-	.operands = "NIC [PORT|SOCK]",
-	.summary = "take a port, or everything, off NIC and put NIC back as it was",
+	.operands = "NIC|SWITCH [PORT|SOCK|NIC]",
+	.summary = "take a port, a NIC or everything off a switch, and put NICs back as they were",
 	.opts = options,
 	.defaults = &defaults,
 	.args_bytes = sizeof(defaults),

@@ -123,6 +123,10 @@ static void print_values(const struct place *p)
 		print_netdevs();
 	else if (opt->complete == COMPLETE_PORT)
 		print_ports(operand(p, 0), true);
+	else if (opt->complete == COMPLETE_NIC)
+		print_netdevs();
+	else if (opt->complete == COMPLETE_SWITCH)
+		print_attached();
 }
 
 static void print_options(const struct opt *table)

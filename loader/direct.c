@@ -36,6 +36,11 @@
 #define TX_DRAIN_TRIES	  10
 #define TX_DRAIN_PAUSE_NS (1000 * 1000)
 
+unsigned int direct_queues(const struct sw *sw)
+{
+	return sw->nic ? MIN(nic_info(sw->nic)->rx_queues, VXDP_NIC_QUEUES_MAX) : 0;
+}
+
 /* ---- Opening ---- */
 
 /* -EMSGSIZE if the frames are too long for zero copy. */

@@ -10,9 +10,9 @@ bool dump_port_is_fixed(const char *port)
 	return port && (!strcmp(port, "uplink") || !strcmp(port, "host"));
 }
 
-static bool is_wanted(const struct vxdp_port *port, uint32_t id, const char *name)
+static bool is_wanted(const struct vxdp_port *port, const char *name)
 {
-	return name ? !strncmp(port->name, name, sizeof(port->name)) : id >= VXDP_PORT_FIRST;
+	return name ? !strncmp(port->name, name, sizeof(port->name)) : port->kind >= VXDP_KIND_VM;
 }
 
 int dump_flags_set(const struct vxdp_pins *pins, const char *name, unsigned int snaplen)
@@ -21,7 +21,7 @@ int dump_flags_set(const struct vxdp_pins *pins, const char *name, unsigned int 
 	int err = name ? -ENOENT : 0, set;
 
 	for (uint32_t id = VXDP_PORT_UPLINK; id < VXDP_PORTS_MAX; id++) {
-		if (vxdp_port_get(pins, id, &port) || !is_wanted(&port, id, name))
+		if (vxdp_port_get(pins, id, &port) || !is_wanted(&port, name))
 			continue;
 		port.capture_bytes = snaplen;
 		port.flags |= VXDP_PORT_CAPTURE;

@@ -33,7 +33,7 @@ void lanes_settle_soon(struct sw *sw)
 
 bool lanes_may_zerocopy(const struct sw *sw, bool unknown)
 {
-	enum vxdp_answer answer = nic_info(sw->nic)->zerocopy;
+	enum vxdp_answer answer = sw->nic ? nic_info(sw->nic)->zerocopy : VXDP_NO;
 
 	return sw->want_zerocopy && vxdp_bpf_xdp_mode(sw->bpf) == VXDP_XDP_NATIVE &&
 	       (answer == VXDP_YES || (answer == VXDP_UNKNOWN && unknown));
@@ -95,7 +95,7 @@ static void ask_nic(struct settling *s)
 	else if (sw->crowd_end_ns == UINT64_MAX)
 		sw->crowd_end_ns = now_ns() + STAY_NS;
 	s->nic = (struct plan_nic){
-		.n_queues = MIN(nic_info(sw->nic)->rx_queues, VXDP_NIC_QUEUES_MAX),
+		.n_queues = direct_queues(sw),
 		.zerocopy = lanes_may_zerocopy(sw, false) || sw->need_zerocopy,
 		.dedicated = sw->dedicated,
 		.no_shared = lanes_shared_obstacle(sw),

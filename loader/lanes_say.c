@@ -11,6 +11,8 @@
 
 const char *lanes_fast_obstacle(const struct port *port)
 {
+	if (!port->sw->nic)
+		return "the switch has no NIC that could have AF_XDP sockets";
 	if (!nic_reads_vlans(port->sw->nic))
 		return "the NIC takes VLAN tags out of frames before XDP sees them, and its "
 		       "receive VLAN offload cannot be turned off";

@@ -16,9 +16,9 @@
 
 bool lanes_can_steer(const struct sw *sw)
 {
-	const struct nic_info *nic = nic_info(sw->nic);
+	const struct nic_info *nic = sw->nic ? nic_info(sw->nic) : NULL;
 
-	return !sw->steer_refused && nic->rx_queues > 1 && steer_nic_may(nic) &&
+	return nic && !sw->steer_refused && nic->rx_queues > 1 && steer_nic_may(nic) &&
 	       vxdp_bpf_xdp_mode(sw->bpf) == VXDP_XDP_NATIVE;
 }
 
@@ -56,6 +56,8 @@ void lanes_steer(struct settling *s)
 	unsigned int n = 0;
 	int err;
 
+	if (!sw->nic)
+		return;
 	sw->steer.n_queues = s->nic.n_queues;
 	for (unsigned int q = s->nic.n_queues - s->plan.n_steered; q < s->nic.n_queues; q++) {
 		rule[n].queue = (uint16_t)q;

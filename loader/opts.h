@@ -33,7 +33,14 @@ struct opt_cpus {
 };
 
 /* What a shell can offer for a value or an operand, besides the words of an OPT_WORD. */
-enum opt_complete { COMPLETE_NOTHING, COMPLETE_FILE, COMPLETE_NIC, COMPLETE_PORT, COMPLETE_NETDEV };
+enum opt_complete {
+	COMPLETE_NOTHING,
+	COMPLETE_FILE,
+	COMPLETE_NIC,
+	COMPLETE_PORT,
+	COMPLETE_NETDEV,
+	COMPLETE_SWITCH
+};
 
 struct opt {
 	const char *name; /* NULL ends a table */

@@ -135,7 +135,7 @@ int vxdp_port_set(const struct vxdp_pins *pins, uint32_t id, const struct vxdp_p
 	if (err)
 		return err;
 	set_ports_end(pins);
-	if (port->ifindex && id >= VXDP_PORT_FIRST &&
+	if (port->ifindex && port->kind >= VXDP_KIND_VM &&
 	    bpf_map_update_elem(pins->port_by_ifindex, &port->ifindex, &id, BPF_ANY))
 		return -errno;
 	return 0;

@@ -438,9 +438,9 @@ static int on_set_mtu(void *owner, uint16_t mtu_bytes)
 {
 	struct port *port = owner;
 
-	if (mtu_bytes > nic_info(port->sw->nic)->mtu)
+	if (mtu_bytes > uplink_mtu(port->sw))
 		log_warn("%s: the guest was told an MTU of %u, but the NIC's is %u", port->name,
-			 mtu_bytes, nic_info(port->sw->nic)->mtu);
+			 mtu_bytes, uplink_mtu(port->sw));
 	port_mtu_set(port, mtu_bytes);
 	return 0;
 }
@@ -524,7 +524,7 @@ static uint64_t features_offer(const struct port *port)
 
 static int device_open(struct port *port, const struct sw_port_options *o, struct vx_error *error)
 {
-	unsigned int nic_queues = MIN(nic_info(port->sw->nic)->rx_queues, VXDP_NIC_QUEUES_MAX);
+	unsigned int nic_queues = direct_queues(port->sw);
 	char state_dir[PATH_MAX];
 	struct vu_dev_config config = {
 		.name = port->name,
@@ -557,8 +557,6 @@ static int device_open(struct port *port, const struct sw_port_options *o, struc
 
 static void options_apply(struct port *port, const struct sw_port_options *o)
 {
-	const struct nic_info *nic = nic_info(port->sw->nic);
-
 	snprintf(port->name, sizeof(port->name), "%s", o->name);
 	snprintf(port->socket_path, sizeof(port->socket_path), "%s",
 		 o->socket_path ? o->socket_path : "");
@@ -573,7 +571,7 @@ static void options_apply(struct port *port, const struct sw_port_options *o)
 	else if (o->tcp_lane && !strcmp(o->tcp_lane, "direct"))
 		port->tcp_lane = TCP_LANE_DIRECT;
 	port->queues_max = o->queues_max ? MIN(o->queues_max, VU_PAIRS_MAX) : VU_PAIRS_MAX;
-	port->mtu = o->mtu ? o->mtu : nic->mtu;
+	port->mtu = o->mtu ? o->mtu : uplink_mtu(port->sw);
 	snprintf(port->lane_reason, sizeof(port->lane_reason), "no guest yet");
 	port->capture.fd = -1;
 	port->tap.first_fd = -1;

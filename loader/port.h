@@ -77,9 +77,12 @@ struct port {
 
 struct sw {
 	struct event_loop *loop;
-	char nic_name[IFNAMSIZ];
-	struct nic *nic;
-	struct event *nic_event;
+	char nic_name[IFNAMSIZ]; /* the switch's: its first NIC's, or one of its own */
+	struct uplink *uplink[VXDP_UPLINKS_MAX]; /* as config.uplink[]; NULL: none */
+	struct nic *nic;			 /* uplink[0]'s, or NULL */
+	enum vxdp_xdp_mode xdp_mode;
+	bool needs_nic; /* it began with one */
+	bool share_xdp; /* leave room for other XDP programs */
 	struct vxdp_bpf *bpf;
 	const struct vxdp_pins *pins;
 	bool dedicated;
@@ -126,6 +129,9 @@ void port_mtu_set(struct port *port, unsigned int mtu);
 #define DIRECT_KERNEL_BYTES_A_CHUNK 144
 
 /* direct.c */
+
+/** direct_queues() - NIC queues that the lane can have */
+unsigned int direct_queues(const struct sw *sw);
 
 /**
  * direct_open() - an AF_XDP socket between a NIC queue and @pair, in no map and held

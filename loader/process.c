@@ -31,7 +31,8 @@
 #include "vxdp/util.h"
 
 struct process {
-	const char *nic;
+	const char *nic;		/* name of the switch: its first NIC's, or one of its own */
+	const char *first_nic;		/* or NULL */
 	const struct attach_args *args; /* of the first attach */
 	struct event_loop *loop;
 	struct event *on_term, *on_int;
@@ -77,7 +78,28 @@ static int add_port(struct process *p, const struct attach_args *args, struct vx
 	};
 	int err = attach_args_policy(args, &policy, error);
 
-	return err ? err : sw_port_add(p->sw, &port, error);
+	if (err || !attach_args_guest(args))
+		return err;
+	return sw_port_add(p->sw, &port, error);
+}
+
+/* The NIC and the guest of one request; both or neither. */
+static int add(struct process *p, const struct attach_args *args, struct vx_error *error)
+{
+	struct uplink_options uplink = {.nic = args->uplink,
+					.standby_for = args->standby_for,
+					.may_exist = args->may_exist};
+	bool is_new = args->uplink && !uplink_find(p->sw, args->uplink);
+	int err = 0;
+
+	if (args->uplink)
+		err = uplink_add(p->sw, &uplink, error);
+	if (err)
+		return err;
+	err = add_port(p, args, error);
+	if (err && is_new)
+		sw_port_del(p->sw, args->uplink, NULL);
+	return err;
 }
 
 static int check_netns(const struct process *p, const json_t *request, struct vx_error *error)
@@ -92,6 +114,12 @@ static int check_netns(const struct process *p, const json_t *request, struct vx
 	return -EBUSY;
 }
 
+static json_t *attach_reply(const struct process *p, const struct attach_args *args)
+{
+	return json_pack("{s:s,s:s*,s:s*,s:i}", "nic", p->nic, "uplink", args->uplink, "port",
+			 args->name, "pid", getpid());
+}
+
 static int ctl_attach(void *owner, struct ctl_request *request, json_t **reply,
 		      struct vx_error *error)
 {
@@ -104,12 +132,12 @@ static int ctl_attach(void *owner, struct ctl_request *request, json_t **reply,
 	if (!err)
 		err = attach_args_conflict(&args, p->args, error);
 	if (!err)
-		err = add_port(p, &args, error);
+		err = add(p, &args, error);
 	if (err)
 		return err;
 	TAKE_FD(request->fd); /* the port's now */
 	notify_status(p);
-	*reply = json_pack("{s:s,s:s,s:i}", "nic", p->nic, "port", args.name, "pid", getpid());
+	*reply = attach_reply(p, &args);
 	return 0;
 }
 
@@ -223,8 +251,10 @@ static int ctl_capture_stop(void *owner, struct ctl_request *request, json_t **r
 }
 
 static const struct ctl_command ctl_commands[] = {
-	{"attach", ctl_attach, "add a port; members are named like the options of vxdp attach"},
-	{"detach", ctl_detach, "remove \"port\", by name or socket; without it, all, and end"},
+	{"attach", ctl_attach,
+	 "add a port or a NIC; members are named like the options of vxdp attach"},
+	{"detach", ctl_detach,
+	 "remove \"port\", by name or socket, or a NIC; without it, all, and end"},
 	{"status", ctl_status, "what vxdp status -j prints"},
 	{"stats", ctl_stats, "what vxdp stats -j prints"},
 	{"capture_start", ctl_capture_start, "send frames of \"port\" to the descriptor passed"},
@@ -256,7 +286,8 @@ static int open_loop(struct process *p, struct vx_error *error)
 static int open_switch(struct process *p, struct vx_error *error)
 {
 	struct sw_options options = {
-		.nic = p->nic,
+		.name = p->nic,
+		.nic = p->first_nic,
 		.mode = p->args->mode ? p->args->mode : "auto",
 		.n_cpus = p->args->cpus.n,
 		.poll_busy = p->args->poll && !strcmp(p->args->poll, "busy"),
@@ -267,7 +298,7 @@ static int open_switch(struct process *p, struct vx_error *error)
 
 	memcpy(options.cpus, p->args->cpus.cpu, sizeof(options.cpus));
 	err = sw_open(&options, p->loop, error, &p->sw);
-	return err ? err : add_port(p, p->args, error);
+	return err ? err : add(p, p->args, error);
 }
 
 static int open_ctl(struct process *p, struct vx_error *error)
@@ -282,8 +313,7 @@ static int open_ctl(struct process *p, struct vx_error *error)
 
 static void say_ready(const struct process *p)
 {
-	json_auto_t *document =
-		json_pack("{s:s,s:s,s:i}", "nic", p->nic, "port", p->args->name, "pid", getpid());
+	json_auto_t *document = attach_reply(p, p->args);
 
 	if (out_is_json()) {
 		out_result(document, NULL);
@@ -293,9 +323,10 @@ static void say_ready(const struct process *p)
 	notify("READY=1");
 }
 
-int process_run(const char *nic, const struct attach_args *args, struct vx_error *error)
+int process_run(const char *name, const char *nic, const struct attach_args *args,
+		struct vx_error *error)
 {
-	struct process p = {.nic = nic, .args = args, .capture_fd = -1};
+	struct process p = {.nic = name, .first_nic = nic, .args = args, .capture_fd = -1};
 	int err = open_loop(&p, error);
 
 	privileges_raise_limits();
@@ -309,7 +340,7 @@ int process_run(const char *nic, const struct attach_args *args, struct vx_error
 		say_ready(&p);
 		err = event_loop_run(p.loop);
 		if (err == -ENODEV)
-			vx_fail(error, err, "%s is gone", nic);
+			vx_fail(error, err, "%s is gone", name);
 		else if (err)
 			vx_fail_errno(error, err, "the event loop failed");
 		notify("STOPPING=1");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * report.c - what `vxdp status` and `vxdp stats` say of a running NIC, as JSON.
+ * report.c - what `vxdp status` and `vxdp stats` say of a running switch, as JSON.
  *
  * Fields are only ever added; vxdp.8 documents them.
  */
@@ -143,10 +143,19 @@ static json_t *shared_status(const struct sw *sw)
 			 (json_int_t)shared_bytes(sw));
 }
 
+/* What was said of the NIC before a switch could have several stays where it was. */
+static void first_uplink_status(const struct sw *sw, json_t *status)
+{
+	static const char *const members[] = {"xdp", "xdp_why", "nic_queues", "carrier"};
+	json_t *first = json_array_get(json_object_get(status, "uplinks"), 0);
+
+	for (size_t i = 0; first && i < ARRAY_SIZE(members); i++)
+		json_object_set(status, members[i], json_object_get(first, members[i]));
+}
+
 json_t *sw_status(const struct sw *sw)
 {
-	const struct nic_info *nic = nic_info(sw->nic);
-	json_t *ports = json_array(), *workers = json_array();
+	json_t *ports = json_array(), *workers = json_array(), *status;
 
 	for (unsigned int i = 0; i < VXDP_PORTS_MAX; i++)
 		if (sw->port[i])
@@ -155,12 +164,14 @@ json_t *sw_status(const struct sw *sw)
 	policy_add(sw->pins, ports);
 	for (unsigned int i = 0; i < sw->n_workers; i++)
 		json_array_append_new(workers, worker_status(sw->worker[i]));
-	return json_pack("{ss, ss, si, ss, ss, si, si, sb, sb, so, so, so}", "nic", sw->nic_name,
-			 "version", VXDP_VERSION, "pid", (int)getpid(), "xdp",
-			 vxdp_bpf_xdp_mode(sw->bpf) == VXDP_XDP_NATIVE ? "native" : "skb",
-			 "xdp_why", vxdp_bpf_xdp_why(sw->bpf), "mtu", (int)nic->mtu, "nic_queues",
-			 (int)nic->rx_queues, "carrier", nic->carrier, "dedicated", sw->dedicated,
-			 "ports", ports, "workers", workers, "shared", shared_status(sw));
+	status = json_pack("{ss, ss, si, ss, ss, si, si, sb, sb, so, so, so, so}", "nic",
+			   sw->nic_name, "version", VXDP_VERSION, "pid", (int)getpid(), "xdp",
+			   "none", "xdp_why", "the switch has no uplink", "mtu",
+			   (int)uplink_mtu(sw), "nic_queues", 0, "carrier", false, "dedicated",
+			   sw->dedicated, "uplinks", uplink_status(sw), "ports", ports, "workers",
+			   workers, "shared", shared_status(sw));
+	first_uplink_status(sw, status);
+	return status;
 }
 
 /* ---- Statistics ---- */
@@ -296,13 +307,31 @@ static json_t *uplink_stats(const struct sw *sw)
 			 verdicts, "xsk", xsk_json(&x));
 }
 
+/* A wire, or the host's stack on a NIC. */
+static void fixed_stats(const struct sw *sw, uint32_t id, json_t *ports)
+{
+	struct vxdp_port port = {};
+
+	vxdp_port_get(sw->pins, id, &port);
+	json_array_append_new(ports, json_pack("{ss, sI, so}", "name", port.name, "id",
+					       (json_int_t)id, "verdicts", verdicts_json(sw, id)));
+}
+
 json_t *sw_stats(const struct sw *sw)
 {
 	json_t *ports = json_array();
 
-	json_array_append_new(ports, uplink_stats(sw));
-	json_array_append_new(ports, json_pack("{ss, si, so}", "name", "host", "id", VXDP_PORT_HOST,
-					       "verdicts", verdicts_json(sw, VXDP_PORT_HOST)));
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++) {
+		const struct vxdp_uplink *up = vxdp_bpf_uplink(sw->bpf, i);
+
+		if (!up->ifindex)
+			continue;
+		if (up->port == VXDP_PORT_UPLINK)
+			json_array_append_new(ports, uplink_stats(sw));
+		else
+			fixed_stats(sw, up->port, ports);
+		fixed_stats(sw, up->host_port, ports);
+	}
 	for (unsigned int i = 0; i < VXDP_PORTS_MAX; i++)
 		if (sw->port[i])
 			json_array_append_new(ports, guest_stats(sw, sw->port[i]));

@@ -2,7 +2,7 @@
 /*
  * Theory of operation
  *
- * Opening the programs of a NIC takes over what is pinned and replaces each program in one step;
+ * Opening the programs of a switch takes over what is pinned and replaces each program in one step;
  * closing them leaves all of it where it is as long as there are tap ports (bpf.h). So attaching a
  * further tap, upgrading, and starting or ending a process are all the same to a tap port: at no
  * time is there no program.
@@ -10,6 +10,9 @@
 #include "standing.h"
 
 #include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <vxdp/util.h>
 
@@ -18,6 +21,9 @@
 #include "pins.h"
 #include "rundir.h"
 #include "tap_port.h"
+#include "uplink.h"
+
+#define MTU_ETHERNET 1500
 
 /* XDP stays in the mode that was asked for, or found out, with the first port. */
 static enum vxdp_xdp_mode mode_of(const char *nic, const char *wanted)
@@ -36,11 +42,17 @@ static enum vxdp_xdp_mode mode_of(const char *nic, const char *wanted)
 static int open_programs(const char *nic, const char *mode, struct nic_info *info,
 			 struct vxdp_bpf **bpf, struct vx_error *error)
 {
-	struct vxdp_bpf_opts opts = {.nic = nic, .mode = mode_of(nic, mode), .bare_ok = true};
-	int err = nic_info_get(nic, info, error);
+	struct vxdp_bpf_opts opts = {.name = nic, .mode = mode_of(nic, mode), .bare_ok = true};
+	int err = 0;
 
-	if (!err)
-		err = nic_usable(info, error);
+	*info = (struct nic_info){.mtu = MTU_ETHERNET};
+	snprintf(info->name, sizeof(info->name), "%s", nic);
+	if (if_nametoindex(nic)) { /* else it is a switch with a name of its own */
+		opts.nic = nic;
+		err = nic_info_get(nic, info, error);
+		if (!err)
+			err = nic_usable(info, error);
+	}
 	return err ? err : vxdp_bpf_open(&opts, bpf, error);
 }
 
@@ -72,23 +84,42 @@ int standing_attach(const char *nic, const struct attach_args *args, struct vx_e
 	err = tap_port_add(bpf, &info, &port, error);
 	alone = !vxdp_tap_ports(vxdp_bpf_pins(bpf));
 	vxdp_bpf_close(&bpf);
-	if (alone)
+	if (alone && info.ifindex)
 		nic_cleanup(nic, NULL);
 	return err;
+}
+
+/* What was changed on the NICs, and the files about those that were further uplinks. */
+static int clean_up_nics(const char *name, char (*nics)[IFNAMSIZ], unsigned int n_nics,
+			 struct vx_error *error)
+{
+	int n = 0;
+
+	for (unsigned int i = 0; i < n_nics; i++) {
+		int settings = nic_cleanup(nics[i], error);
+
+		if (settings < 0 && settings != -ENODEV)
+			return settings;
+		n += settings > 0 ? settings : 0;
+		if (strcmp(nics[i], name))
+			n += uplink_forget(nics[i]);
+	}
+	return n;
 }
 
 /* A NIC that is no more has nothing to put back. */
 int standing_clean_up(const char *nic, struct vx_error *error)
 {
-	int taps = tap_ports_remove(nic);
-	int programs = vxdp_bpf_cleanup(nic, error), settings;
+	char nics[VXDP_UPLINKS_MAX + 1][IFNAMSIZ];
+	int taps = tap_ports_remove(nic), programs, settings = 0;
+	unsigned int n_nics = vxdp_uplink_names(nic, nics);
 
-	if (programs < 0)
-		return programs;
-	settings = nic_cleanup(nic, error);
-	if (settings < 0 && settings != -ENODEV)
-		return settings;
-	return taps + programs + (settings > 0 ? settings : 0) + rundir_clear(nic);
+	programs = vxdp_bpf_cleanup(nic, error);
+	if (programs >= 0)
+		settings = clean_up_nics(nic, nics, n_nics, error);
+	if (programs < 0 || settings < 0)
+		return programs < 0 ? programs : settings;
+	return taps + programs + settings + rundir_clear(nic);
 }
 
 int standing_detach(const char *nic, const char *port, struct vx_error *error)
@@ -123,7 +154,7 @@ int standing_upgrade(const char *nic, struct vx_error *error)
 	if (!n)
 		return vx_fail(error, -ENOENT, "%s has no tap ports", nic);
 	err = open_programs(nic, NULL, &info, &bpf, error);
-	if (!err)
+	if (!err && info.ifindex)
 		err = nic_stand(&info, error);
 	vxdp_bpf_close(&bpf);
 	return err ? err : (int)n;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -24,56 +25,9 @@
 
 /* ---- What happens ---- */
 
-static void on_nic_gone(void *owner)
-{
-	struct sw *sw = owner;
-
-	log_error("%s is gone", sw->nic_name);
-	event_loop_stop(sw->loop, -ENODEV);
-}
-
-static void on_nic_link(void *owner, bool up, bool carrier)
-{
-	struct sw *sw = owner;
-	struct port *port;
-
-	log_info("%s is %s%s", sw->nic_name, up ? "up" : "down",
-		 up && !carrier ? ", without carrier" : "");
-	for_each_port(sw, port) port_settle_soon(port);
-}
-
-static void on_nic_mac(void *owner, const uint8_t mac[6])
-{
-	struct sw *sw = owner;
-
-	vxdp_bpf_mac_changed(sw->bpf, mac);
-}
-
-static void on_nic_mtu(void *owner, uint32_t mtu)
-{
-	struct sw *sw = owner;
-	struct port *port;
-
-	for_each_port(sw, port) port_mtu_set(port, mtu);
-}
-
 static void on_lanes_timer(void *arg, uint32_t what)
 {
 	lanes_settle(arg);
-}
-
-static const struct nic_events nic_events = {
-	.gone = on_nic_gone,
-	.link = on_nic_link,
-	.mac = on_nic_mac,
-	.mtu = on_nic_mtu,
-};
-
-static void on_nic_ready(void *arg, uint32_t what)
-{
-	struct sw *sw = arg;
-
-	nic_watch_dispatch(sw->nic);
 }
 
 static void on_second(void *arg, uint32_t what)
@@ -140,9 +94,6 @@ static int events_open(struct sw *sw, struct vx_error *error)
 		return vx_fail_errno(error, -errno, "cannot watch the workers");
 	err = event_add(sw->loop, sw->fault_fd, EPOLLIN, on_fault, sw, &sw->fault_event);
 	if (!err)
-		err = event_add(sw->loop, nic_watch_fd(sw->nic), EPOLLIN, on_nic_ready, sw,
-				&sw->nic_event);
-	if (!err)
 		err = event_timer_add(sw->loop, SECOND_NS, SECOND_NS, on_second, sw,
 				      &sw->second_timer);
 	if (!err)
@@ -152,48 +103,45 @@ static int events_open(struct sw *sw, struct vx_error *error)
 
 static int bpf_open(struct sw *sw, const struct sw_options *o, struct vx_error *error)
 {
-	struct vxdp_bpf_opts opts = {.nic = o->nic,
-				     .mode = vxdp_xdp_mode_named(o->mode),
+	struct vxdp_bpf_opts opts = {.name = sw->nic_name,
+				     .nic = o->nic,
+				     .mode = sw->xdp_mode,
 				     .bare_ok = true,
 				     .share = o->share_xdp};
-	int err;
+	struct nic_info info;
+	int err = 0;
 
-	err = vxdp_bpf_open(&opts, &sw->bpf, error);
+	if (o->nic)
+		err = nic_info_get(o->nic, &info, error);
+	if (!err && o->nic)
+		err = nic_usable(&info, error);
+	if (!err)
+		err = vxdp_bpf_open(&opts, &sw->bpf, error);
 	if (err)
 		return err;
 	sw->pins = vxdp_bpf_pins(sw->bpf);
-	log_info("%s: XDP %s: %s", sw->nic_name,
-		 vxdp_bpf_xdp_mode(sw->bpf) == VXDP_XDP_NATIVE ? "native" : "skb",
-		 vxdp_bpf_xdp_why(sw->bpf));
-	return 0;
+	return uplink_open_all(sw, error);
 }
 
 int sw_open(const struct sw_options *o, struct event_loop *loop, struct vx_error *error,
 	    struct sw **out)
 {
-	struct nic_info info;
-	struct sw *sw;
-	int err = nic_info_get(o->nic, &info, error);
+	struct sw *sw = calloc(1, sizeof(*sw));
+	int err;
 
-	if (!err)
-		err = nic_usable(&info, error);
-	if (err)
-		return err;
-	sw = calloc(1, sizeof(*sw));
 	if (!sw)
-		return vx_fail_errno(error, -ENOMEM, "cannot attach %s", o->nic);
+		return vx_fail_errno(error, -ENOMEM, "cannot attach %s", o->name);
 	sw->loop = loop;
 	sw->fault_fd = -1;
-	memcpy(sw->nic_name, info.name, sizeof(sw->nic_name));
+	snprintf(sw->nic_name, sizeof(sw->nic_name), "%s", o->name);
+	sw->xdp_mode = vxdp_xdp_mode_named(o->mode);
+	sw->needs_nic = o->nic;
+	sw->share_xdp = o->share_xdp;
 	sw->dedicated = o->dedicated;
 	sw->need_zerocopy = o->mode && !strcmp(o->mode, "zerocopy");
 	sw->want_zerocopy = sw->need_zerocopy || !o->mode || !strcmp(o->mode, "auto");
 
 	err = bpf_open(sw, o, error);
-	if (!err)
-		err = nic_open(o->nic, &nic_events, sw, &sw->nic, error);
-	if (!err)
-		lanes_begin(sw);
 	if (!err)
 		err = workers_start(sw, o, error);
 	if (!err)
@@ -220,11 +168,8 @@ void sw_close(struct sw **s)
 	for (unsigned int i = 0; i < sw->n_workers; i++)
 		worker_stop(&sw->worker[i]);
 	event_del(&sw->fault_event);
-	event_del(&sw->nic_event);
 	close_fd(&sw->fault_fd);
-	if (sw->nic && vxdp_tap_ports(sw->pins))
-		nic_keep(sw->nic);
-	nic_close(&sw->nic);
+	uplink_close_all(sw);
 	vxdp_bpf_close(&sw->bpf);
 	free(sw);
 }
@@ -256,8 +201,16 @@ static int tap_add(struct sw *sw, const struct sw_port_options *o, struct vx_err
 		.policy = o->policy,
 	};
 
-	int err = tap_port_add(sw->bpf, nic_info(sw->nic), &tap, error);
+	struct nic_info info = {.mtu = uplink_mtu(sw)};
+	const struct uplink *namesake = uplink_find(sw, sw->nic_name);
+	int err;
 
+	if (namesake)
+		info = *nic_info(namesake->nic);
+	snprintf(info.name, sizeof(info.name), "%s", sw->nic_name);
+	err = tap_port_add(sw->bpf, &info, &tap, error);
+	if (!err)
+		err = uplink_stand_all(sw, error);
 	if (!err)
 		log_info("%s: attached to %s, on the tap %s", o->name, sw->nic_name, o->tap);
 	return err;
@@ -268,6 +221,8 @@ int sw_port_add(struct sw *sw, const struct sw_port_options *o, struct vx_error 
 	struct port *port = port_find(sw, o->name);
 	int err;
 
+	if (uplink_find(sw, o->name))
+		return vx_fail(error, -EEXIST, "%s has an uplink called %s", sw->nic_name, o->name);
 	if (o->tap)
 		return tap_add(sw, o, error);
 
@@ -289,11 +244,24 @@ int sw_port_add(struct sw *sw, const struct sw_port_options *o, struct vx_error 
 	return 0;
 }
 
+static bool uplink_del(struct sw *sw, const char *nic)
+{
+	struct uplink *uplink = uplink_find(sw, nic);
+
+	if (!uplink)
+		return false;
+	log_info("%s: detached from %s", uplink->name, sw->nic_name);
+	uplink_close(&uplink);
+	return true;
+}
+
 int sw_port_del(struct sw *sw, const char *name_or_socket, struct vx_error *error)
 {
 	struct port *port = port_find(sw, name_or_socket);
 	int err;
 
+	if (!port && uplink_del(sw, name_or_socket))
+		return 0;
 	if (!port) {
 		err = tap_port_del(sw->nic_name, sw->pins, name_or_socket, error);
 		if (!err)

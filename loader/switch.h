@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * switch.h - the data path of one NIC: its programs, its workers, its ports.
+ * switch.h - one data path: its NICs and their programs, its workers, its ports.
  *
  * Main thread only.
  */
@@ -13,13 +13,15 @@
 #include "error.h"
 #include "event.h"
 #include "policy.h"
+#include "uplink.h"
 
 #define SW_CPUS_MAX 64
 
 struct sw;
 
 struct sw_options {
-	const char *nic;
+	const char *name; /* of the switch */
+	const char *nic;  /* its first one, which has the same name; NULL: none yet */
 	const char *mode; /* auto, zerocopy, native or skb */
 	int cpus[SW_CPUS_MAX];
 	unsigned int n_cpus; /* workers, one on each; 0: one worker, anywhere */
@@ -44,21 +46,21 @@ struct sw_port_options {
 };
 
 /**
- * sw_open() - make the NIC a switch
+ * sw_open() - make a switch
  *
- * Ends @loop's run with -ENODEV when the NIC goes away.
+ * Ends @loop's run with -ENODEV when the NIC it is named after goes away and no other is left.
  * Return: 0 or -errno with @error set and nothing left behind.
  */
 int sw_open(const struct sw_options *options, struct event_loop *loop, struct vx_error *error,
 	    struct sw **out);
 
-/** sw_close() - detach every port and put the NIC back as it was; *sw may be NULL */
+/** sw_close() - detach every port and put the NICs back as they were; *sw may be NULL */
 void sw_close(struct sw **sw);
 
 /** sw_port_add() - attach a guest. Return: 0, or -errno with @error set. */
 int sw_port_add(struct sw *sw, const struct sw_port_options *options, struct vx_error *error);
 
-/** sw_port_del() - detach the port of that name or socket. Return: 0 or -ENOENT. */
+/** sw_port_del() - detach the port of that name or socket, or that NIC. Return: 0 or -ENOENT. */
 int sw_port_del(struct sw *sw, const char *name_or_socket, struct vx_error *error);
 
 /** sw_n_ports() - guests attached */

@@ -248,7 +248,7 @@ int tap_port_add(struct vxdp_bpf *bpf, const struct nic_info *nic, const struct 
 
 	if (err)
 		return err > 0 ? 0 : err;
-	err = nic_stand(nic, error);
+	err = nic->ifindex ? nic_stand(nic, error) : 0;
 	if (!err)
 		err = dev_prepare(nic, o, &dev, error);
 	if (!err) {
@@ -259,7 +259,7 @@ int tap_port_add(struct vxdp_bpf *bpf, const struct nic_info *nic, const struct 
 		err = enter(bpf, o, &dev, error);
 	if (err) {
 		dev_release(nic->name, o->name);
-		if (!vxdp_tap_ports(pins))
+		if (nic->ifindex && !vxdp_tap_ports(pins))
 			nic_stand_down(nic);
 		return err;
 	}

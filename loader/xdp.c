@@ -285,7 +285,8 @@ static void describe(struct xdp_attached *attached, unsigned int ifindex)
 			 "; virtio-net headers are left to the workers");
 }
 
-/* A predecessor's program in a mode that is not wanted now, or in a dispatcher or not in one, goes first. */
+/* A predecessor's program in a mode that is not wanted now, or in a dispatcher or not in one, goes
+ * first. */
 static int clear_way(struct attempt *attempt, enum vxdp_xdp_mode wanted)
 {
 	bool skb = attempt->found.mode == XDP_MODE_SKB;

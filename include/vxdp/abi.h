@@ -23,12 +23,13 @@
 #define VXDP_FDB_MAX	     65536u /* addresses a switch remembers */
 #define VXDP_FDB_WIRE_MAX    49152u /* of these, what the wire or the host may teach by default */
 #define VXDP_PORT_MACS_MAX   16384u /* entries of port_macs, of all ports together */
+#define VXDP_UPLINKS_MAX     8u	    /* NICs of one switch; a power of two */
 
 /* Port ids. A port keeps its id for as long as it is attached. */
 #define VXDP_PORT_NONE	 0u /* never a port */
-#define VXDP_PORT_UPLINK 1u /* the wire behind the NIC */
-#define VXDP_PORT_HOST	 2u /* the host's own stack, whose address stays on the NIC */
-#define VXDP_PORT_FIRST	 3u /* first id given to a guest */
+#define VXDP_PORT_UPLINK 1u /* the wire behind the first NIC */
+#define VXDP_PORT_HOST	 2u /* the host's own stack, whose address stays on that NIC */
+#define VXDP_PORT_FIRST	 3u /* first id given to a guest, or to a further NIC */
 
 enum vxdp_port_kind {
 	VXDP_KIND_NONE = 0,
@@ -132,6 +133,23 @@ struct vxdp_shared_head {
 };
 
 /*
+ * One NIC of the switch: a wire, and the host's own stack, which is a station of its own on each
+ * NIC. Entry 0 is the NIC the switch began with, if there was one.
+ */
+struct vxdp_uplink {
+	__u32 ifindex;	  /* 0 = free entry */
+	__u16 port;	  /* id of the wire */
+	__u16 host_port;  /* id of the host's stack on this NIC */
+	__u16 queue_base; /* where its receive queues begin in the maps queues and xsks */
+	__u16 n_queues;	  /* how many of them are there */
+	__u8 host_mac[6];
+	__u8 generic_xdp; /* 1: XDP runs in the stack, and sees guest -> host frames too */
+	__u8 standby;	  /* 1: another uplink to the same wire carries the frames */
+	__u8 leader;	  /* entry of the uplink whose wire it shares; its own: none */
+	__u8 pad[3];
+};
+
+/*
  * config map: one entry, memory-mapped by the tool. `generation` is raised whenever the FDB, a
  * port or a policy changes in a way that can change where a frame goes; whoever caches a decision
  * compares it first.
@@ -139,14 +157,17 @@ struct vxdp_shared_head {
 struct vxdp_config {
 	__u64 generation;
 	__u32 abi_version;
-	__u32 uplink_ifindex;
-	__u64 ageing_ns; /* 0 = addresses never age */
+	__u32 uplink_ifindex; /* of uplink[0], as are host_mac and generic_xdp */
+	__u64 ageing_ns;      /* 0 = addresses never age */
 	__u8 host_mac[6];
-	__u8 generic_xdp;   /* 1: XDP runs in the stack, and sees guest -> host frames too */
-	__u8 n_cpus;	    /* entries of the map cpus that are in use */
-	__u32 fdb_port_max; /* addresses one port may teach; 0 = no limit */
-	__u32 n_ports_end;  /* one past the highest port id in use: bounds the flood loop */
-	__u64 capture_lost; /* records for which the capture ring had no room */
+	__u8 generic_xdp;
+	__u8 n_cpus;	     /* entries of the map cpus that are in use */
+	__u32 fdb_port_max;  /* addresses one port may teach; 0 = no limit */
+	__u32 n_ports_end;   /* one past the highest port id in use: bounds the flood loop */
+	__u64 capture_lost;  /* records for which the capture ring had no room */
+	__u32 n_uplinks_end; /* one past the last entry in use of uplink[] */
+	__u32 pad2;
+	struct vxdp_uplink uplink[VXDP_UPLINKS_MAX];
 };
 
 /* stats map: per-CPU array, index = port id. */
@@ -179,7 +200,8 @@ _Static_assert(sizeof(struct vxdp_port_mac) == 8, "layout is shared with the BPF
 _Static_assert(sizeof(struct vxdp_shared_head) == 8, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_fdb_key) == 8, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_fdb_entry) == 16, "layout is shared with the BPF programs");
-_Static_assert(sizeof(struct vxdp_config) == 48, "layout is shared with the BPF programs");
+_Static_assert(sizeof(struct vxdp_uplink) == 24, "layout is shared with the BPF programs");
+_Static_assert(sizeof(struct vxdp_config) == 248, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_port_stats) == 16 * VXDP_N_VERDICTS, "one counter a verdict");
 _Static_assert(sizeof(struct vxdp_capture) == 24, "layout is shared with the BPF programs");
 #endif

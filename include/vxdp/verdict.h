@@ -33,6 +33,9 @@
 	V(DROP_ISOLATED, drop_isolated, 1, "destination port is isolated, as is its own")          \
 	V(DROP_SPOOFED, drop_spoofed, 1, "source address is not allowed on the port")              \
 	V(DROP_STORM, drop_storm, 1, "port floods more than its storm limit")                      \
+	V(DROP_LOOP, drop_loop, 1, "the switch's own frame came back by another uplink")           \
+	V(DROP_STANDBY, drop_standby, 1, "came by a standby uplink")                               \
+	V(DROP_OTHER_UPLINK, drop_other_uplink, 1, "destination is behind another uplink")         \
 	/* dropped by the user-space lanes */                                                      \
 	V(DROP_TX_DISABLED, drop_tx_disabled, 1, "guest sent on a ring that is not enabled")       \
 	V(DROP_TX_SHORT, drop_tx_short, 1, "guest frame shorter than its headers")                 \

@@ -212,7 +212,7 @@ static void set_up(struct lab *lab, const struct test *t, enum way way, const st
 	lab_policy(lab, LAB_PORT(0), &t->policy);
 	vxdp_port_flags(lab->pins, LAB_PORT(0), 0,
 			t->flags_off == VXDP_PORT_DIRECT ? lane : t->flags_off);
-	lab->pins->mapped_config->generic_xdp = t->generic;
+	lab->pins->mapped_config->uplink[0].generic_xdp = t->generic;
 	if (way == SHARED)
 		vxdp_queue_owner_set(lab->pins, 0, VXDP_QUEUE_SHARED, 0);
 	else

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * uplink.h - a NIC of a running switch, from joining it to leaving it.
+ *
+ * Main thread only.
+ */
+#ifndef VXDP_LOADER_UPLINK_H
+#define VXDP_LOADER_UPLINK_H
+
+#include <jansson.h>
+#include <net/if.h>
+#include <stdbool.h>
+
+#include "error.h"
+
+struct sw;
+struct nic;
+
+struct uplink {
+	struct sw *sw;
+	unsigned int slot; /* entry of config.uplink[] */
+	char name[IFNAMSIZ];
+	struct nic *nic;
+	struct event *event;
+	int lock_fd; /* of the NIC's own directory; -1: it is the switch's */
+	bool gone;   /* the NIC is no more */
+};
+
+struct uplink_options {
+	const char *nic;
+	const char *standby_for; /* NULL, or a NIC of the switch that leads to the same wire */
+	bool may_exist;
+};
+
+/**
+ * uplink_add() - make a NIC an uplink of the switch
+ *
+ * A NIC that is not the switch's namesake is locked as its own switch would be, with a note of
+ * whose it is, so that nobody else attaches it.
+ *
+ * Return: 0, or -errno with @error set and the NIC as it was.
+ */
+int uplink_add(struct sw *sw, const struct uplink_options *options, struct vx_error *error);
+
+/**
+ * uplink_open_all() - the same for those the programs are on already: the switch's namesake, and
+ * what a predecessor had. One of the latter that cannot be had is left out.
+ * Return: 0 or -errno.
+ */
+int uplink_open_all(struct sw *sw, struct vx_error *error);
+
+/** uplink_close() - put the NIC back as it was; *uplink may be NULL */
+void uplink_close(struct uplink **uplink);
+
+/** uplink_close_all() - the process ends: the same, unless there are tap ports, which go on */
+void uplink_close_all(struct sw *sw);
+
+/** uplink_stand_all() - prepare the NICs for tap ports (nic_stand()). Return: 0 or -errno. */
+int uplink_stand_all(struct sw *sw, struct vx_error *error);
+
+/** uplink_find() - by the NIC's name; NULL: the switch has no such uplink */
+struct uplink *uplink_find(const struct sw *sw, const char *nic);
+
+/** uplink_settle() - choose who carries the frames of wires that several uplinks lead to */
+void uplink_settle(struct sw *sw);
+
+/** uplink_mtu() - the smallest MTU of all NICs; that of Ethernet if there is none */
+unsigned int uplink_mtu(const struct sw *sw);
+
+/** uplink_status() - "uplinks" of `vxdp status -j` */
+json_t *uplink_status(const struct sw *sw);
+
+/**
+ * uplink_owner() - which switch has @nic as a further uplink, with a process or without
+ * @name: set to the switch's name
+ * Return: 0, or -ENOENT.
+ */
+int uplink_owner(const char *nic, char name[IFNAMSIZ]);
+
+/** uplink_forget() - remove what says that @nic is an uplink. Return: number of files removed. */
+int uplink_forget(const char *nic);
+
+#endif /* VXDP_LOADER_UPLINK_H */
