@@ -428,6 +428,17 @@ unsigned int deliver_burst(struct pair *q, const struct deliver_frame *frames, u
 	return done;
 }
 
+void deliver_expect(struct pair *q, unsigned int n)
+{
+	int have;
+
+	deliver_lock(q);
+	have = window_fill(&q->window, q->rx, n);
+	if (have > 0)
+		prefetch_window(&q->window, MIN((unsigned int)have, n));
+	deliver_unlock(q);
+}
+
 void deliver_drop(struct pair *q, enum vxdp_verdict why, uint64_t packets, uint64_t bytes)
 {
 	deliver_lock(q);

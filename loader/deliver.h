@@ -76,6 +76,9 @@ static inline unsigned int deliver_pairs(const struct deliver_table *table, uint
 unsigned int deliver_burst(struct pair *q, const struct deliver_frame *frames, unsigned int n,
 			   struct lane_count *lane);
 
+/** deliver_expect() - @n frames are about to come: have buffers for them at hand */
+void deliver_expect(struct pair *q, unsigned int n);
+
 /** deliver_drop() - count frames that were for @q and will not be delivered */
 void deliver_drop(struct pair *q, enum vxdp_verdict why, uint64_t packets, uint64_t bytes);
 

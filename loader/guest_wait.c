@@ -121,6 +121,13 @@ void guest_elsewhere(struct pair *p, uint16_t port, uint64_t now_ns)
 	w->other_ns = now_ns;
 }
 
+struct pair *guest_expected(const struct pair *p)
+{
+	const struct deliver_set *set = load_acquire(&p->deliver->set[p->waiting->last_port]);
+
+	return set && set->n == 1 && p->guest_lane ? set->pair[0] : NULL;
+}
+
 unsigned int guest_may_pop(const struct pair *p, uint64_t now_ns)
 {
 	const struct guest_waiting *w = p->waiting;

@@ -28,6 +28,12 @@ void guest_wait_end(struct pair *p, const struct flow_key *key);
 /** guest_elsewhere() - a frame goes to @port, in whatever lane */
 void guest_elsewhere(struct pair *p, uint16_t port, uint64_t now_ns);
 
+/**
+ * guest_expected() - where the next frame probably goes: where the last one went
+ * Return: NULL if that port has several pairs, or none.
+ */
+struct pair *guest_expected(const struct pair *p);
+
 /** guest_may_pop() - how many frames may be taken out of the transmit ring now, at most BURST */
 unsigned int guest_may_pop(const struct pair *p, uint64_t now_ns);
 

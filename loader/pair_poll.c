@@ -157,9 +157,14 @@ static void tx_one(struct pair *p, struct tx_burst *t, unsigned int i, const str
 static void tx_all(struct pair *p, struct direct_socket *s, struct shared_queue *shared,
 		   const struct vu_chain *chain, unsigned int n, uint64_t now_ns)
 {
+	struct pair *const to = guest_expected(p);
 	unsigned int done = 0;
 	struct tx_burst t;
 
+	/* Cache lines come from another core: ask for as many as possible before using any. */
+	vu_ring_prefetch(p->tx, n);
+	if (to && !to->rx_shared)
+		vu_ring_prefetch(to->rx, n);
 	t.guest.n = 0;
 	t.socket = s;
 	shared_burst_init(&t.shared, shared);
@@ -171,6 +176,8 @@ static void tx_all(struct pair *p, struct direct_socket *s, struct shared_queue 
 		__builtin_prefetch(first);
 		__builtin_prefetch(first + LINE_BYTES);
 	}
+	if (to)
+		deliver_expect(to, n);
 	while (done < n) {
 		unsigned int run = guest_run(p, &chain[done], n - done, t.generation, now_ns);
 
