@@ -12,6 +12,7 @@ CLI_ctl_test    := ctl ctl_wire ctl_client error event log opts
 CLI_pcapng_test := pcapng
 CLI_opts_test   := opts error attach_args fdb_args policy rundir tap_owner words
 CLI_rundir_test := rundir error notify
+CLI_words_test  := words error
 CLI_memory_left_test := memory_left
 
 .PHONY: cli-tests

@@ -4,7 +4,7 @@
 # vxdp port: what it sets is in the pinned maps, is what the programs do, and stays where it should,
 # with a process and without one.
 . "$(dirname "$0")/env.sh"
-plan 60
+plan 63
 cli_begin
 start --vm "$DIR/vm0.sock"
 vxdp attach eth0 --vm "$DIR/vm1.sock" --vlan 20 --isolated --mac 52:54:00:00:00:11,52:54:00:00:00:12 >/dev/null
@@ -77,6 +77,11 @@ vxdp fdb add eth0 52:54:00:00:00:04 dev vm0
 exits 0 "addresses that were used, and may not be" vxdp port set eth0 vm0 spoof-check on mac 52:54:00:00:00:04
 is "$(vxdp fdb eth0 port vm0 -j | jq -c '[.entries[].mac] | sort')" '["52:54:00:00:00:02","52:54:00:00:00:04"]' "are forgotten"
 vxdp port set eth0 vm0 spoof-check off mac none
+
+is "$(vxdp __complete port set eth0 '' | xargs)" "uplink host vm0 vm1 vm2" "completion of a port"
+is "$(vxdp __complete port set eth0 vm0 vlan 10 '' | xargs)" \
+	"vlan trunk native isolated learning flood storm mac-limit spoof-check mac" "of what it may have"
+is "$(vxdp __complete port set eth0 vm0 isolated '' | xargs)" "on off" "and of a value"
 
 exits 2 "no key" vxdp port set eth0 vm0
 exits 2 "no value" vxdp port set eth0 vm0 vlan
