@@ -40,7 +40,7 @@ while getopts i:s:d:m:p:t:c:n:b:vh letter; do
 	esac
 done
 [ -n "$dev" ] || usage 2 >&2
-[ -e "/sys/class/net/$dev" ] || die "no network device '$dev'"
+ip link show dev "$dev" >/dev/null 2>&1 || die "no network device '$dev'"
 [ -e $PG ] || modprobe pktgen 2>/dev/null || true
 [ -e $PG ] || die "this kernel has no pktgen module"
 

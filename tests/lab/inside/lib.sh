@@ -85,7 +85,7 @@ vx_start() {
 	rm -f "$SOCKET"
 	vxdp attach "$NIC" --vm "$SOCKET" --name vm0 --role server "$@" >$WORK/vxdp.log 2>&1 &
 	VX_PID=$!
-	eventually 20 vx_has_port && vx_alive && return
+	eventually 60 vx_has_port && vx_alive && return
 	diag "vxdp attach $NIC $*:" "$(tail -n 12 $WORK/vxdp.log)"
 	vx_stop
 	return 1
@@ -177,7 +177,8 @@ losses() {
 # holds TEXT CONDITION [JSON]: jq over $guest, or over JSON
 holds() {
 	local json=${3-$guest}
-	if jq -e "$2" <<<"$json" >/dev/null 2>&1; then ok "$1"; else
+	# Slurped: jq -e is content with no input at all.
+	if jq -se "length > 0 and (.[0] | $2)" <<<"$json" >/dev/null 2>&1; then ok "$1"; else
 		not_ok "$1"
 		diag "does not hold: $2" "$(cut -c1-600 <<<"$json")" "$(tail -n 3 $WORK/guest.err 2>/dev/null)" \
 			"$(tail -n 6 $WORK/vxdp.log 2>/dev/null)" "$(losses)"
