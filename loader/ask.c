@@ -14,7 +14,7 @@
 #include "policy.h"
 #include "rundir.h"
 #include "tap_port.h"
-#include "uplink.h"
+#include "uplink_owner.h"
 #include "verdicts.h"
 
 static int compare(const void *a, const void *b)

@@ -17,7 +17,7 @@
 #include "process.h"
 #include "rundir.h"
 #include "standing.h"
-#include "uplink.h"
+#include "uplink_owner.h"
 #include "vxdp/log.h"
 #include "vxdp/util.h"
 

@@ -15,7 +15,7 @@
 #include "out.h"
 #include "rundir.h"
 #include "standing.h"
-#include "uplink.h"
+#include "uplink_owner.h"
 #include "vxdp/util.h"
 
 struct detach_args {

@@ -135,6 +135,24 @@ static bool stands(const json_t *ports)
 	return n && n == json_array_size(ports);
 }
 
+/* Where there is only one, all that is to be said of it stands elsewhere. */
+static void print_uplinks(const json_t *uplinks)
+{
+	const json_t *uplink;
+	size_t i;
+
+	json_array_foreach((json_t *)uplinks, i, uplink)
+	{
+		if (json_array_size(uplinks) < 2)
+			return;
+		out_text("  uplink %s: %s XDP, MTU %llu%s%s\n", out_str(uplink, "nic"),
+			 out_str(uplink, "xdp"), out_uint(uplink, "mtu"),
+			 json_is_true(json_object_get(uplink, "carrier")) ? "" : ", no carrier",
+			 json_is_true(json_object_get(uplink, "standby")) ? ", stands by" : "");
+		out_text("    why        %s\n", out_str(uplink, "lane_reason"));
+	}
+}
+
 static void print_nic(const json_t *status)
 {
 	unsigned long long pid = out_uint(status, "pid");
@@ -149,6 +167,7 @@ static void print_nic(const json_t *status)
 	else
 		out_text("no process: it was killed (vxdp detach %s cleans up)\n",
 			 out_str(status, "nic"));
+	print_uplinks(json_object_get(status, "uplinks"));
 	json_array_foreach((json_t *)ports, i, entry) print_port(entry);
 	if (!json_array_size(ports))
 		out_text("  no ports\n");

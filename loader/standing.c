@@ -21,7 +21,7 @@
 #include "pins.h"
 #include "rundir.h"
 #include "tap_port.h"
-#include "uplink.h"
+#include "uplink_owner.h"
 
 #define MTU_ETHERNET 1500
 

@@ -14,7 +14,6 @@
 #include "uplink.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,10 +26,12 @@
 #include "lanes.h"
 #include "port.h"
 #include "rundir.h"
+#include "uplink_owner.h"
 #include "xdp.h"
 
-#define OWNER_NAME   "switch"
 #define MTU_ETHERNET 1500
+
+#define KERNEL_REASON "kernel lane: AF_XDP sockets are on the first uplink only"
 
 #define for_each_uplink(sw, u)                                                                     \
 	for (unsigned int i_ = 0; i_ < VXDP_UPLINKS_MAX; i_++)                                     \
@@ -117,47 +118,6 @@ static unsigned int leader_of(const struct uplink *u)
 	return vxdp_bpf_uplink(u->sw->bpf, u->slot)->leader % VXDP_UPLINKS_MAX;
 }
 
-static int owner_write(const char *nic, const char *name)
-{
-	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX];
-	int err = rundir_path(path, sizeof(path), nic, OWNER_NAME);
-
-	if (err)
-		return err;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	return fd < 0 || dprintf(fd, "%s\n", name) < 0 ? -errno : 0;
-}
-
-int uplink_owner(const char *nic, char name[IFNAMSIZ])
-{
-	char path[PATH_MAX];
-	FILE *file = NULL;
-	int n = 0;
-
-	if (!rundir_path(path, sizeof(path), nic, OWNER_NAME))
-		file = fopen(path, "re");
-	if (file) {
-		n = fscanf(file, "%15s", name);
-		fclose(file);
-	}
-	if (n != 1 || vxdp_pins_path(path, sizeof(path), name, "config") || access(path, F_OK))
-		return -ENOENT;
-	return 0;
-}
-
-/* A process that is about to end may have the lock still. */
-int uplink_forget(const char *nic)
-{
-	int lock_fd = -1, n = 0;
-
-	if (rundir_lock_wait(nic, NULL, &lock_fd))
-		return 0;
-	n = rundir_clear(nic);
-	rundir_unlock(nic, &lock_fd);
-	return n;
-}
-
 static int lock(struct uplink *u, struct vx_error *error)
 {
 	int err;
@@ -167,18 +127,15 @@ static int lock(struct uplink *u, struct vx_error *error)
 	err = rundir_lock(u->name, error, &u->lock_fd);
 	if (err)
 		return err;
-	err = owner_write(u->name, u->sw->nic_name);
+	err = uplink_owner_write(u->name, u->sw->nic_name);
 	return err ? vx_fail_errno(error, err, "cannot note whose uplink %s is", u->name) : 0;
 }
 
 static void unlock(struct uplink *u)
 {
-	char path[PATH_MAX];
-
 	if (u->lock_fd < 0)
 		return;
-	if (!rundir_path(path, sizeof(path), u->name, OWNER_NAME))
-		unlink(path);
+	uplink_owner_clear(u->name);
 	rundir_unlock(u->name, &u->lock_fd);
 }
 
@@ -495,13 +452,14 @@ json_t *uplink_status(const struct sw *sw)
 
 		json_array_append_new(
 			list,
-			json_pack("{ss, si, si, si, ss, ss, si, si, sb, sb, ss*}", "nic", u->name,
-				  "ifindex", (int)nic->ifindex, "id", entry->port, "host_id",
-				  entry->host_port, "xdp",
+			json_pack("{ss, si, si, si, ss, ss, si, si, sb, sb, ss, ss*}", "nic",
+				  u->name, "ifindex", (int)nic->ifindex, "id", entry->port,
+				  "host_id", entry->host_port, "xdp",
 				  xdp->mode == VXDP_XDP_NATIVE ? "native" : "skb", "xdp_why",
 				  xdp->why, "mtu", (int)nic->mtu, "nic_queues", (int)nic->rx_queues,
-				  "carrier", nic->carrier, "standby", entry->standby, "standby_for",
-				  leader && leader != u ? leader->name : NULL));
+				  "carrier", nic->carrier, "standby", entry->standby, "lane_reason",
+				  u->nic == sw->nic ? "as each port's" : KERNEL_REASON,
+				  "standby_for", leader && leader != u ? leader->name : NULL));
 	}
 	return list;
 }

@@ -70,14 +70,4 @@ unsigned int uplink_mtu(const struct sw *sw);
 /** uplink_status() - "uplinks" of `vxdp status -j` */
 json_t *uplink_status(const struct sw *sw);
 
-/**
- * uplink_owner() - which switch has @nic as a further uplink, with a process or without
- * @name: set to the switch's name
- * Return: 0, or -ENOENT.
- */
-int uplink_owner(const char *nic, char name[IFNAMSIZ]);
-
-/** uplink_forget() - remove what says that @nic is an uplink. Return: number of files removed. */
-int uplink_forget(const char *nic);
-
 #endif /* VXDP_LOADER_UPLINK_H */
