@@ -3,10 +3,10 @@
  * Theory of operation
  *
  * A pair's load is the time its worker spent on passes of it that moved frames. Once a second the
- * most and the least loaded worker are compared. When they have been apart by more than a fifth of
- * a CPU for PATIENCE seconds, the pair is moved that brings them closest together, one at a time,
- * and only if that halves the difference at least: a single busy pair does not change sides for
- * ever.
+ * most and the least loaded worker are compared. When they have been apart by more than a tenth
+ * of a CPU for PATIENCE seconds, the pair is moved that brings them closest together, one at a
+ * time, and only if that halves the difference at least: a single busy pair does not change sides
+ * for ever.
  *
  * Moving is stop-and-swap: the old worker lets go between two passes, then the new one takes it.
  * What the pair has taken out of its rings moves with it. Kicks, taps and sockets that became ready
@@ -24,7 +24,7 @@
 #include "port.h"
 
 #define PATIENCE       2 /* seconds */
-#define APART_PERCENT  20
+#define APART_PERCENT  10
 #define CLOSER_PERCENT 50 /* what a move leaves of the difference, at most */
 
 /* ---- Moving ---- */

@@ -3,7 +3,7 @@
  * guests.c - several guests of one switch, that send each other streams and check what arrives.
  *
  *   guests --guest SOCKET[,OPTION...]... --stream FROM:TO:BYTES[:csum]... [--count N] [--prime]
- *          [--stall N] [--blink N] [--leave N] [--pause US]
+ *          [--seconds N] [--stall N] [--blink N] [--leave N] [--pause US]
  *
  * Guests are numbered from 0 in the order given; their options:
  *
@@ -12,6 +12,7 @@
  *   rx=BYTES parts=N ring=N  receive buffers
  *
  *   --count N    frames of each stream          --prime    make the addresses known first
+ *   --seconds N  as many as go in that time instead
  *   --stall N    guest N never gives a receive buffer back
  *   --blink N    guest N stops and starts its rings all the time
  *   --leave N    guest N closes its connection in the middle
@@ -55,6 +56,7 @@ struct lab {
 	struct guest guest[GUESTS_MAX];
 	struct stream stream[STREAMS_MAX];
 	uint64_t count;
+	unsigned int seconds;
 	bool prime;
 	unsigned int stall, blink, leave, pause_us;
 	uint64_t n_stray;
@@ -140,6 +142,13 @@ static void prime(struct lab *lab)
 				receive(lab, n);
 		}
 	}
+	/* What a busy machine has not delivered yet. */
+	lab->last_ms = now_ms();
+	while (now_ms() - lab->last_ms < QUIET_MS / 2) {
+		for (unsigned int n = 0; n < lab->n_guests; n++)
+			receive(lab, n);
+		poll(NULL, 0, 1);
+	}
 	for (unsigned int i = 0; i < lab->n_streams; i++) {
 		struct stream *s = &lab->stream[i];
 
@@ -187,9 +196,12 @@ static void leave(struct lab *lab)
 static int run(struct lab *lab)
 {
 	int64_t next_blink = now_ms(), end = next_blink + PATIENCE_MS * 2;
+	int64_t enough = next_blink + 1000 * (int64_t)lab->seconds;
 	int err = 0;
 
 	lab->last_ms = now_ms();
+	if (lab->seconds)
+		lab->count = UINT64_MAX;
 	while (!err && now_ms() < end && (sending(lab) || now_ms() - lab->last_ms < QUIET_MS)) {
 		for (unsigned int n = 0; n < lab->n_guests; n++)
 			receive(lab, n);
@@ -200,6 +212,8 @@ static int run(struct lab *lab)
 		if (lab->leave != NOBODY && !lab->guest[lab->leave].gone &&
 		    lab->stream[0].n_sent > lab->count / 2)
 			leave(lab);
+		if (lab->seconds && now_ms() >= enough)
+			lab->count = 0;
 		if (lab->pause_us)
 			usleep(lab->pause_us);
 	}
@@ -282,9 +296,11 @@ static bool parse_stream(struct lab *lab, const char *spec)
 static bool parse(int argc, char **argv, struct lab *lab)
 {
 	static const struct option longs[] = {
-		{"guest", 1, 0, 'g'}, {"stream", 1, 0, 's'}, {"count", 1, 0, 'n'},
-		{"prime", 0, 0, 'p'}, {"stall", 1, 0, 'S'},  {"blink", 1, 0, 'b'},
-		{"leave", 1, 0, 'l'}, {"pause", 1, 0, 'u'},  {0},
+		{"guest", 1, 0, 'g'}, {"stream", 1, 0, 's'},
+		{"count", 1, 0, 'n'}, {"prime", 0, 0, 'p'},
+		{"stall", 1, 0, 'S'}, {"blink", 1, 0, 'b'},
+		{"leave", 1, 0, 'l'}, {"seconds", 1, 0, 't'},
+		{"pause", 1, 0, 'u'}, {0},
 	};
 	bool ok = true;
 	int c;
@@ -306,6 +322,8 @@ static bool parse(int argc, char **argv, struct lab *lab)
 			lab->blink = value;
 		else if (c == 'l')
 			lab->leave = value;
+		else if (c == 't')
+			lab->seconds = value;
 		else if (c == 'u')
 			lab->pause_us = value;
 		else
@@ -323,7 +341,8 @@ int main(int argc, char **argv)
 
 	if (!parse(argc, argv, &lab)) {
 		fputs("usage: guests --guest SOCKET[,OPTION...]... --stream FROM:TO:BYTES[:csum]... "
-		      "[--count N] [--prime] [--stall N] [--blink N] [--leave N] [--pause US]\n",
+		      "[--count N] [--seconds N] [--prime] [--stall N] [--blink N] [--leave N] "
+		      "[--pause US]\n",
 		      stderr);
 		return 2;
 	}
