@@ -148,11 +148,12 @@ static void sort_out(struct shared_queue *q, const struct shared_frame *frame, u
 
 static unsigned int shared_rx(struct shared_queue *q)
 {
-	uint32_t n = MIN(xsk_ring_ready(&q->xsk.rx), (uint32_t)SHARED_BATCH);
+	uint32_t n = xsk_ring_ready(&q->xsk.rx); /* asked again it may say more */
 	struct shared_frame frame[SHARED_BATCH];
 
 	if (!n)
 		return 0;
+	n = MIN(n, (uint32_t)SHARED_BATCH);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct xdp_desc *desc = xsk_ring_desc(&q->xsk.rx, i);
 		const struct vxdp_shared_head *head =

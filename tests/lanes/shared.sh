@@ -92,7 +92,7 @@ in_order='all($guests[]; .received.reordered == 0 and .echoed.reordered == 0)'
 # Frames that prepare the path go by the kernel lane at first, or find no guest yet.
 shared_only='all($vx | .vm0, .vm1, .vm2; .rx_shared >= 2000 and .tx_shared >= 2000 and
 	.rx_direct + .tx_direct + .tx_drops == 0)'
-closes='$uplink.to_shared == $vx.vm0.rx_shared + $vx.vm1.rx_shared + $vx.vm2.rx_shared + $uplink.all_drops'
+closes='$uplink.to_shared == ([$vx | .vm0, .vm1, .vm2 | .rx_shared + .rx_drops] | add) + $uplink.all_drops'
 
 ports_start 3 1 || { not_ok "vxdp starts"; done_testing; exit 1; }
 for ring in split packed; do
@@ -103,6 +103,11 @@ for ring in split packed; do
 	holds "$ring: three guests behind one NIC queue have their own frames, in order, and send" \
 		"$whole" "$in_order" "$shared_only" "$closes"
 done
+guests echo 3 --count 2000 --stuck
+holds "a guest that takes nothing loses its own frames, counted, and nobody else's" \
+	'all($guests[:2][]; .received.frames == 2000 and .echoed.frames == 2000)' \
+	'$vx.vm0.rx_drops + $vx.vm1.rx_drops <= ($guests[:2] | map(.primed_lost) | add)' \
+	'$vx.vm2.rx_drops > 1000' "$closes"
 vx_stop
 
 for cpus in 0 0,1; do

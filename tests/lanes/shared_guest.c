@@ -3,11 +3,11 @@
  * shared_guest.c - several guests behind one NIC, and the wire beside them, in one thread.
  *
  *   shared_guest MODE --socket PATH... --wire NETNS:IFACE [--count N] [--packed] [--ring N]
- *                [--pairs N] [--ms N]
+ *                [--pairs N] [--ms N] [--stuck]
  *
- *   echo    N frames to each guest in turn, which sends them back
- *   moves   a steady stream to the first guest and back, while the second one comes and goes N
- *           times: up for --ms milliseconds, and then away for as long and a second more
+ *   echo    N frames to each guest in turn, which sends them back; with --stuck the last guest
+ * takes none of them moves   a steady stream to the first guest and back, while the second one
+ * comes and goes N times: up for --ms milliseconds, and then away for as long and a second more
  *   visit   the first guest alone comes and goes N times, with no traffic of ours
  *
  * Frames have a number and a pattern in every byte. Prints a JSON object with an entry for each
@@ -43,6 +43,7 @@ static const uint8_t wire_mac[6] = {0x02, 0x57, 0, 0, 0, 3};
 struct options {
 	const char *socket[GUESTS_MAX], *wire;
 	unsigned int n_guests, count, ms;
+	bool stuck;
 	struct fe_config fe;
 };
 
@@ -210,11 +211,16 @@ static int prime(struct lab *lab, unsigned int n_guests)
 	return ready ? 0 : -ETIMEDOUT;
 }
 
+static bool is_stuck(const struct lab *lab, unsigned int guest)
+{
+	return lab->opt->stuck && guest == lab->opt->n_guests - 1;
+}
+
 static uint64_t least_echoed(const struct lab *lab)
 {
 	uint64_t least = UINT64_MAX;
 
-	for (unsigned int i = 0; i < lab->opt->n_guests; i++)
+	for (unsigned int i = 0; i < lab->opt->n_guests - lab->opt->stuck; i++)
 		least = MIN(least, lab->guest[i].echo.n);
 	return least;
 }
@@ -235,11 +241,13 @@ static int echo(struct lab *lab)
 		for (unsigned int i = 0; i < opt->n_guests; i++) {
 			struct guest *g = &lab->guest[i];
 
-			if (g->n_sent < opt->count && g->n_sent - g->echo.n < WINDOW) {
+			if (g->n_sent < opt->count &&
+			    (is_stuck(lab, i) || g->n_sent - g->echo.n < WINDOW)) {
 				send_frame(lab, g, (uint32_t)g->n_sent);
 				sent = true;
 			}
-			take(g);
+			if (!is_stuck(lab, i))
+				take(g);
 		}
 		if (!sent)
 			wait_a_bit(&lab->guest[0]);
@@ -248,7 +256,7 @@ static int echo(struct lab *lab)
 			end = now_ms() + PATIENCE_MS;
 	}
 	poll(NULL, 0, 50);
-	for (unsigned int i = 0; i < opt->n_guests; i++)
+	for (unsigned int i = 0; i < opt->n_guests - opt->stuck; i++)
 		take(&lab->guest[i]); /* doubles */
 	return 0;
 }
@@ -440,9 +448,9 @@ static int run(const char *mode, const struct options *opt)
 static bool parse(int argc, char **argv, struct options *opt)
 {
 	static const struct option options[] = {
-		{"socket", 1, NULL, 's'}, {"wire", 1, NULL, 'w'}, {"count", 1, NULL, 'c'},
-		{"packed", 0, NULL, 'p'}, {"ring", 1, NULL, 'r'}, {"pairs", 1, NULL, 'q'},
-		{"ms", 1, NULL, 't'},	  {NULL, 0, NULL, 0},
+		{"socket", 1, NULL, 's'}, {"wire", 1, NULL, 'w'},  {"count", 1, NULL, 'c'},
+		{"packed", 0, NULL, 'p'}, {"ring", 1, NULL, 'r'},  {"pairs", 1, NULL, 'q'},
+		{"ms", 1, NULL, 't'},	  {"stuck", 0, NULL, 'k'}, {NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -459,6 +467,8 @@ static bool parse(int argc, char **argv, struct options *opt)
 			opt->fe.rx_num = opt->fe.tx_num = (uint16_t)atoi(optarg);
 		else if (c == 'q')
 			opt->fe.pairs = (unsigned int)atoi(optarg);
+		else if (c == 'k')
+			opt->stuck = true;
 		else if (c == 't')
 			opt->ms = (unsigned int)atoi(optarg);
 		else
@@ -478,7 +488,7 @@ int main(int argc, char **argv)
 	if ((strcmp(mode, "echo") && strcmp(mode, "moves") && strcmp(mode, "visit")) ||
 	    (!opt.wire && *mode != 'v') || (*mode == 'm' && opt.n_guests != 2)) {
 		fputs("usage: shared_guest echo|moves|visit --socket PATH... --wire NETNS:IFACE "
-		      "[--count N] [--packed] [--ring N] [--pairs N] [--ms N]\n",
+		      "[--count N] [--packed] [--ring N] [--pairs N] [--ms N] [--stuck]\n",
 		      stderr);
 		return 2;
 	}
