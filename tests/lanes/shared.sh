@@ -59,7 +59,7 @@ holds() {
 			rx_shared: sum(.rx.shared.packets), tx_shared: sum(.tx.shared.packets),
 			rx_direct: sum(.rx.direct.packets), tx_direct: sum(.tx.direct.packets),
 			rx_drops: (sum(.rx.drops | total) + (.verdicts | drops("drop_rx_"))),
-			tx_drops: (sum(.tx.drops | total)),
+			queue_drops: sum(.rx.drops | total), tx_drops: (sum(.tx.drops | total)),
 			all_drops: (.verdicts | drops("drop_")),
 			to_shared: .verdicts.to_shared.packets}}) | add;
 		def minus($b): with_entries(.value = (.key as $k | .value | with_entries(.value -= ($b[$k][.key] // 0))));
@@ -92,7 +92,7 @@ in_order='all($guests[]; .received.reordered == 0 and .echoed.reordered == 0)'
 # Frames that prepare the path go by the kernel lane at first, or find no guest yet.
 shared_only='all($vx | .vm0, .vm1, .vm2; .rx_shared >= 2000 and .tx_shared >= 2000 and
 	.rx_direct + .tx_direct + .tx_drops == 0)'
-closes='$uplink.to_shared == ([$vx | .vm0, .vm1, .vm2 | .rx_shared + .rx_drops] | add) + $uplink.all_drops'
+closes='$uplink.to_shared == ([$vx | .vm0, .vm1, .vm2 | .rx_shared + .queue_drops] | add) + $uplink.all_drops'
 
 ports_start 3 1 || { not_ok "vxdp starts"; done_testing; exit 1; }
 for ring in split packed; do
