@@ -230,14 +230,17 @@ static int command_run(struct light_bench *b)
 	return 0;
 }
 
-/* Each address once, again and again, until a whole round has arrived, and only where it should. */
+/*
+ * Each address once, again and again, until a whole round has arrived, and only where it should;
+ * of many addresses nearly all.
+ */
 static int command_prime(struct light_bench *b)
 {
 	const uint64_t n = (uint64_t)b->n_ports * b->format.n_macs;
 	struct light_result r;
 
 	b->opt.limit = b->format.n_macs;
-	b->opt.rate = 100000;
+	b->opt.rate = 60000;
 	b->opt.ms = 2000;
 	b->opt.switch_tid = 0;
 	for (int i = 0; i < PRIME_TRIES; i++) {
@@ -250,7 +253,7 @@ static int command_prime(struct light_bench *b)
 			received += b->port[k].n_received;
 			foreign += b->port[k].n_foreign;
 		}
-		if (received == n && !foreign) {
+		if (received >= n - n / 100 && foreign <= n / 100) {
 			printf("{\"primed\":%" PRIu64 ",\"rounds\":%d}\n", n, i + 1);
 			return 0;
 		}

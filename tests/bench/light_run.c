@@ -5,11 +5,12 @@
 
 #include "rt.h"
 
-#define RECLAIM_MAX 256u
-#define QUIET_NS    3000000u   /* nothing came for so long: nothing will */
-#define DRAIN_NS    100000000u /* at most */
-#define STUCK_NS    5000000u   /* a window that stays full has lost all its frames */
-#define AHEAD	    4u	       /* buffers are fetched so long before they are written to */
+#define RECLAIM_MAX	256u
+#define QUIET_NS	3000000u   /* nothing came for so long: nothing will ... */
+#define QUIET_SHARED_NS 40000000u  /* ... if others use the CPUs too */
+#define DRAIN_NS	300000000u /* at most */
+#define STUCK_NS	5000000u   /* a window that stays full has lost all its frames */
+#define AHEAD		4u	   /* buffers are fetched so long before they are written to */
 
 static uint64_t ns_to_tsc(const struct light_bench *b, uint64_t ns)
 {
@@ -206,12 +207,14 @@ static void unstick(struct light_bench *b, struct light_port *p, uint64_t now)
 
 static void drain(struct light_bench *b)
 {
-	uint64_t end = rt_now_ns() + DRAIN_NS, quiet = rt_now_ns() + QUIET_NS;
+	const uint64_t patience = b->opt.switch_tid ? QUIET_NS : QUIET_SHARED_NS;
+	const uint64_t end = rt_now_ns() + DRAIN_NS;
+	uint64_t quiet = rt_now_ns() + patience;
 
 	while (rt_now_ns() < MIN(end, quiet)) {
 		for (unsigned int i = 0; i < b->n_ports; i++) {
 			if (receive_burst(b, &b->port[i]))
-				quiet = rt_now_ns() + QUIET_NS;
+				quiet = rt_now_ns() + patience;
 			reclaim(&b->port[i].tx);
 		}
 	}
