@@ -7,10 +7,14 @@
  * libxdp runs several programs on one NIC by a dispatcher, into which each is linked (freplace).
  * Where the kernel does not allow that, ours is attached alone. What is there already decides:
  *
- *	nothing             libxdp; if that fails, alone; the bare one by libxdp before that if
- *others are to have room (alone is faster, and replaced without a gap) ours alone          a killed
- *predecessor's: replaced in one step, the driver does not stop a dispatcher        ours is taken
- *out if it is in there, and linked in again by libxdp; the bare one if it does not take the other
+ *	nothing             libxdp, and if that fails, alone; but if others are to have room, the
+ *	                    bare one by libxdp before that (alone is faster)
+ *
+ *	ours alone          a killed predecessor's: replaced in one step, the driver does not stop
+ *
+ *	a dispatcher        ours is linked in by libxdp, or the bare one if it does not take that; a
+ *	                    predecessor's is taken out then
+ *
  *	another one alone   is not touched: -EBUSY
  */
 #include "xdp.h"
@@ -35,12 +39,16 @@
 
 enum found_kind { FOUND_NOTHING, FOUND_OURS_ALONE, FOUND_OTHER_ALONE, FOUND_DISPATCHER };
 
+#define OURS_MAX 4 /* of ours in one dispatcher; a killed upgrade may have left a second one */
+
 struct found {
 	enum found_kind kind;
 	enum xdp_attach_mode mode;
 	unsigned int id;      /* of the program */
 	unsigned int n_other; /* programs in the dispatcher that are not ours */
-	char name[32];	      /* of the program, or of one that is not ours in the dispatcher */
+	unsigned int n_ours;
+	unsigned int ours[OURS_MAX]; /* their ids */
+	char name[32]; /* of the program, or of one that is not ours in the dispatcher */
 };
 
 static bool is_ours(const struct xdp_program *prog)
@@ -58,8 +66,11 @@ static int look_into_dispatcher(unsigned int ifindex, struct found *found)
 	if (err || !mp)
 		return err ? err : -ENOENT;
 	while ((prog = xdp_multiprog__next_prog(prog, mp))) {
-		if (is_ours(prog))
+		if (is_ours(prog)) {
+			if (found->n_ours < OURS_MAX)
+				found->ours[found->n_ours++] = xdp_program__id(prog);
 			continue;
+		}
 		found->n_other++;
 		snprintf(found->name, sizeof(found->name), "%s", xdp_program__name(prog));
 	}
@@ -96,7 +107,8 @@ static __u32 mode_flag(enum xdp_attach_mode mode)
 	return mode == XDP_MODE_SKB ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
 }
 
-static int detach_from_dispatcher(unsigned int ifindex)
+/* @id: of our program that shall go */
+static int detach_from_dispatcher(unsigned int ifindex, unsigned int id)
 {
 	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
 	struct xdp_program *prog = NULL;
@@ -105,7 +117,7 @@ static int detach_from_dispatcher(unsigned int ifindex)
 	if (libxdp_get_error(mp) || !mp)
 		return 0;
 	while (!n && (prog = xdp_multiprog__next_prog(prog, mp))) {
-		if (!is_ours(prog))
+		if (xdp_program__id(prog) != id)
 			continue;
 		n = xdp_program__detach(prog, (int)ifindex, xdp_multiprog__attach_mode(mp), 0);
 		n = n ? n : 1;
@@ -130,11 +142,14 @@ static int detach_alone(unsigned int ifindex, const struct found *found)
 int xdp_detach(unsigned int ifindex)
 {
 	struct found found;
+	int err = 0;
 
 	look(ifindex, &found);
 	if (found.kind == FOUND_OURS_ALONE)
 		return detach_alone(ifindex, &found);
-	return found.kind == FOUND_DISPATCHER ? detach_from_dispatcher(ifindex) : 0;
+	for (unsigned int i = 0; i < found.n_ours && err >= 0; i++)
+		err = detach_from_dispatcher(ifindex, found.ours[i]);
+	return err < 0 ? err : found.n_ours > 0;
 }
 
 static int attach_by_libxdp(unsigned int ifindex, enum xdp_attach_mode mode,
@@ -285,16 +300,45 @@ static void describe(struct xdp_attached *attached, unsigned int ifindex)
 			 "; virtio-net headers are left to the workers");
 }
 
-/* A predecessor's program in a mode that is not wanted now, or in a dispatcher or not in one, goes
- * first. */
+/*
+ * Put ours into the dispatcher beside its predecessor, and take that one out then. The other way
+ * round there would be a moment without any, in which some drivers reset the NIC. While both are
+ * there, the second one sees what the first has let pass, and lets it pass too.
+ */
+static int replace_in_dispatcher(struct attempt *attempt)
+{
+	const struct found *old = &attempt->found;
+	int err = try_libxdp(attempt, old->mode);
+
+	if (err && attempt->bare_ok) {
+		attempt->name = XDP_PROG_BARE;
+		err = try_libxdp(attempt, old->mode);
+	}
+	if (err) {
+		attempt->name = XDP_PROG;
+		return err;
+	}
+	for (unsigned int i = 0; i < old->n_ours && err >= 0; i++)
+		err = detach_from_dispatcher(attempt->ifindex, old->ours[i]);
+	if (err < 0)
+		log_warn("an XDP program left by a predecessor cannot be removed: %s",
+			 strerror(-err));
+	return 0;
+}
+
+/*
+ * A predecessor's program in a mode that is not wanted now, or not in a dispatcher where that is
+ * wanted, goes first. Return: 1 if it was replaced already, 0 if there is work left, -errno.
+ */
 static int clear_way(struct attempt *attempt, enum vxdp_xdp_mode wanted)
 {
-	bool skb = attempt->found.mode == XDP_MODE_SKB;
+	bool same_mode = (attempt->found.mode == XDP_MODE_SKB) == (wanted == VXDP_XDP_SKB);
 	int err;
 
-	if (attempt->found.kind == FOUND_OURS_ALONE && skb == (wanted == VXDP_XDP_SKB) &&
-	    !attempt->share)
+	if (attempt->found.kind == FOUND_OURS_ALONE && same_mode && !attempt->share)
 		return 0;
+	if (attempt->found.n_ours && same_mode && !replace_in_dispatcher(attempt))
+		return 1;
 	err = xdp_detach(attempt->ifindex);
 	if (err > 0)
 		log_info("an XDP program left by a killed vxdp was removed");
@@ -313,29 +357,29 @@ int xdp_attach(const struct nic_info *nic, enum vxdp_xdp_mode wanted, bool bare_
 				  .share = bare_ok && share,
 				  .name = bare_ok && bare_only && *bare_only ? XDP_PROG_BARE
 									     : XDP_PROG};
-	int err;
+	int err, replaced;
 
 	bpf_log_init();
 	look(nic->ifindex, &attempt.found);
 	if (attempt.found.kind == FOUND_OTHER_ALONE)
 		return fail_foreign(nic->name, &attempt.found, error);
-	err = clear_way(&attempt, wanted);
-	if (err)
-		return fail_attach(nic->name, wanted, &attempt.found, err, error);
+	replaced = clear_way(&attempt, wanted);
+	if (replaced < 0)
+		return fail_attach(nic->name, wanted, &attempt.found, replaced, error);
 
 	snprintf(attached->why, sizeof(attached->why), "asked for");
 	if (wanted != VXDP_XDP_SKB) {
 		attached->mode = VXDP_XDP_NATIVE;
 		if (wanted == VXDP_XDP_AUTO)
 			snprintf(attached->why, sizeof(attached->why), "the driver can");
-		err = try_mode(&attempt, XDP_MODE_NATIVE);
+		err = replaced ? 0 : try_mode(&attempt, XDP_MODE_NATIVE);
 		if (err && wanted == VXDP_XDP_AUTO)
 			snprintf(attached->why, sizeof(attached->why), "native XDP was refused: %s",
 				 refusal(err));
 	}
 	if (wanted == VXDP_XDP_SKB || (err && wanted == VXDP_XDP_AUTO)) {
 		attached->mode = VXDP_XDP_SKB;
-		err = try_mode(&attempt, XDP_MODE_SKB);
+		err = replaced ? 0 : try_mode(&attempt, XDP_MODE_SKB);
 	}
 	if (err)
 		return fail_attach(nic->name, wanted, &attempt.found, err, error);
