@@ -81,6 +81,14 @@ static __noinline int fdb_sweep(struct vxdp_config *cfg, __u64 now)
 	return 0;
 }
 
+/* Not a wire or the host, of which there may be several. */
+static __always_inline bool is_guest(__u32 port)
+{
+	struct vxdp_port *entry = port_get(port);
+
+	return entry && entry->kind >= VXDP_KIND_VM;
+}
+
 /*
  * May @port teach one more address? Other CPUs may be asking too, and what the tool adds and
  * removes is counted when it next looks: the limit is not exact, and the count may be below zero
@@ -93,7 +101,7 @@ static __always_inline bool fdb_has_room(const struct vxdp_config *cfg,
 	__u32 *count;
 
 	if (!limit)
-		limit = port < VXDP_PORT_FIRST ? VXDP_FDB_WIRE_MAX : cfg->fdb_port_max;
+		limit = is_guest(port) ? cfg->fdb_port_max : VXDP_FDB_WIRE_MAX;
 	if (!limit)
 		return true;
 	count = bpf_map_lookup_elem(&learned, &port);

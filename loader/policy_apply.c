@@ -35,6 +35,15 @@ static void merge(const struct policy_change *change, struct vxdp_policy *policy
 	policy->flags |= to->flags;
 }
 
+/* There may be several of them. A port that is being attached is a guest, and has no entry yet. */
+static bool is_wire_or_host(const struct vxdp_pins *pins, uint32_t id)
+{
+	struct vxdp_port port;
+
+	return !vxdp_port_get(pins, id, &port) &&
+	       (port.kind == VXDP_KIND_UPLINK || port.kind == VXDP_KIND_HOST);
+}
+
 static int check_merged(const struct policy_change *change, const struct vxdp_pins *pins,
 			uint32_t port, const char *name, const struct vxdp_policy *merged,
 			struct vx_error *error)
@@ -42,7 +51,7 @@ static int check_merged(const struct policy_change *change, const struct vxdp_pi
 	unsigned int wrong = change->given & GUESTS_ONLY;
 	int n_macs;
 
-	if (port < VXDP_PORT_FIRST && wrong)
+	if (wrong && is_wire_or_host(pins, port))
 		return vx_fail_usage(error, "'%s' is for guests, not for %s",
 				     policy_keys[__builtin_ctz(wrong)], name);
 	if (change->given & GIVEN(POLICY_NATIVE) && merged->vlan_mode != VXDP_VLAN_TRUNK)
