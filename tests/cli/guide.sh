@@ -45,6 +45,15 @@ said() { grep -Eq -- "$1" "$DIR/out"; }
 # Traffic for a command that waits for some: until the wire was answered often enough.
 pinging() { ( for _ in 1 2 3 4 5 6; do sleep 0.5; pings $WEB_IP; done ) & }
 
+has_xdp() { on_host ip -d -j link show dev "$1" | jq -e '.[0].xdp' | grep -q id; }
+uplink() { vxdp -j status eth0 | jq -e "[.. | strings] | any(. == \"$1\")"; }
+# runs NAME...: the switch with that name, or else eth0's, has a process.
+runs() {
+	local switch=eth0
+	case $1 in lan*) switch=lan ;; esac
+	vxdp -j status $switch | jq -se 'length > 0 and .[0].pid > 0'
+}
+
 shows() { vxdp port show eth0 "${2:-web}" | grep -Eq -- "$1"; }
 
 # Another address on that port is not heard, and counted.
@@ -92,6 +101,11 @@ effect() {
 		;;
 	*--may-exist) [ "$(vxdp -j status eth0 | jq '[.ports[] | select(.name == "web")] | length')" = 1 ] ;;
 	'vxdp attach eth0 --tap tap0') port tap0 '.kind == "tap"' && on_host ip link show tap0 ;;
+	'vxdp attach eth1 '*) has_xdp eth1 && uplink eth1 && pings $WEB_IP && pings $HOST_IP ;;
+	*--standby-for*) has_xdp eth2 && uplink eth2 && pings $WEB_IP ;;
+	'vxdp detach eth0 eth2') ! has_xdp eth2 && has_xdp eth1 && pings $VM0_IP ;;
+	'vxdp attach --switch lan '*) [ "$(vxdp -j status lan | jq -r '.ports[].name')" = vm0 ] && ! has_xdp eth0 ;;
+	'vxdp detach lan') ! vxdp status lan ;;
 	*'--queues 2 --mtu 1400') port vm2 '.mtu == 1400' ;;
 	*'web vlan 10') shows 'vlan 10' && ! pings $WEB_IP && pings $VM0_IP ;;
 	*'trunk 10,20-30 native 0') shows 'trunk 10,20-30 native 0' && eventually 5 pings $WEB_IP ;;
@@ -140,13 +154,18 @@ for program in jq tshark bpftool; do
 	command -v $program >/dev/null || skip_rest "$program is not installed"
 done
 cli_begin
+for i in 1 2; do
+	on_host ip link add eth$i type veth peer name wire$i netns "$NS_WIRE"
+	on_host ip link set eth$i up
+	on_wire ip link set wire$i up
+done
 
 for line in "${lines[@]}"; do
 	before "$line" >/dev/null 2>&1
 	case $line in
 	*'&')
 		run_line "$line" </dev/null >>"$DIR/log" 2>&1
-		eventually 15 answers
+		eventually 15 runs "${line#*--switch }"
 		;;
 	*) run_line "$line" </dev/null >"$DIR/out" 2>"$DIR/err" ;;
 	esac
