@@ -4,7 +4,7 @@
 # Tap ports under traffic: programs are replaced, vxdp is started, stopped and killed, ports and
 # taps come and go, and of a ping every millisecond nothing is lost. Flows keep to one queue of a tap
 # and spread over all. The guest is tests/taps/tapguest.c, so neither QEMU nor its speed matter.
-LAB_TIMEOUT=110
+LAB_TIMEOUT=180
 . "$(dirname "$0")/../lib/lab.sh"
 
 plan 30
@@ -58,7 +58,7 @@ times() {
 }
 
 answers() { vxdp -j status eth0 | jq -e ".pid == $VXDP_PID"; }
-come_and_go() { vxdp_start vm0 && eventually 5 answers && { vxdp_signal "$1" || [ "$1" = KILL ]; }; }
+come_and_go() { vxdp_start vm0 && eventually 20 answers && { vxdp_signal "$1" || [ "$1" = KILL ]; }; }
 another() { vxdp attach eth0 --tap tap9 && vxdp detach eth0 tap9; }
 
 # A tap that is deleted while it is a port's, and one that is there again.
