@@ -4,7 +4,7 @@
 # Several uplinks, and a switch without one: joining, looking, leaving, failing over, and what is
 # left after a kill.
 . "$(dirname "$0")/env.sh"
-plan 46
+plan 50
 cli_begin
 
 second_nic() {
@@ -24,6 +24,11 @@ launch() {
 	VXDP_PID=$!
 }
 gone() { ! kill -0 "$VXDP_PID" 2>/dev/null; }
+
+GUEST=$ROOT/build/tests/hostile/guest
+# talk WIRE: a guest and a station on that wire exchange frames, all of which arrive.
+talk() { "$GUEST" --socket "$DIR/vm0.sock" --wire "$NS_WIRE:$1" --frames 3000 --window 8 --timeout 20 >&2; }
+sent_to() { vxdp -j stats eth0 "$1" | jq '[.ports[].verdicts | .to_port, .to_direct, .to_shared | .packets // 0] | add'; }
 
 second_nic
 before=$(state_of eth1)
@@ -54,6 +59,17 @@ exits 0 "a guest by the switch's name" vxdp attach --switch eth0 --vm "$DIR/vm1.
 is "$(vxdp -j stats eth0 | jq -c '[.ports[].name] | sort')" '["eth1","host","host2","uplink","vm0","vm1"]' "stats has a port for each wire and host"
 exits 0 "an address behind it" vxdp fdb add eth0 52:54:00:00:00:77 dev eth1 static
 is "$(vxdp -j fdb show eth0 | jq -r '.entries[] | select(.mac == "52:54:00:00:00:77") | .port')" eth1 "is shown by the NIC's name"
+if [ -x "$GUEST" ]; then
+	first=$(sent_to uplink) second=$(sent_to eth1)
+	check "a guest and the second wire" talk wire1
+	cmp_ok $(($(sent_to eth1) - second)) '>=' 1500 "frames came from there"
+	# A station that has moved without a word is looked for where it was.
+	vxdp fdb flush eth0 dynamic >/dev/null
+	check "the guest and the first wire" talk wire0
+	cmp_ok $(($(sent_to uplink) - first)) '>=' 1500 "and from there"
+else
+	for i in 1 2 3 4; do skip "$GUEST is not built" "a guest and both wires ($i)"; done
+fi
 exits 0 "it leaves" vxdp detach eth0 eth1
 is "$(state_of eth1)" "$before" "and is as it was"
 is "$(uplinks eth0 .nic)" '["eth0"]' "status shows one"
