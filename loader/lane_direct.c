@@ -279,7 +279,7 @@ static uint32_t rx_any(struct pair *p, struct direct_socket *s, struct xdp_desc 
 
 unsigned int direct_rx(struct pair *p, struct direct_socket *s, unsigned int budget)
 {
-	uint32_t n = MIN(xsk_ring_ready(&s->xsk.rx), budget);
+	uint32_t ready = xsk_ring_ready(&s->xsk.rx), n = MIN(ready, budget);
 	uint64_t packets = 0, bytes = 0;
 	uint32_t i = 0;
 

@@ -30,6 +30,7 @@
 
 #define HELD_MAX_NS   (100 * 1000000ULL)
 #define DRAIN_MAX     8192 /* more than a tap's queue holds (tap.c) */
+#define DISCARD_MAX   4096 /* more than any tap's queue holds */
 #define UIO_PARTS_MAX 1024 /* of one readv() or writev() (UIO_MAXIOV) */
 
 void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct iovec *frame,
@@ -224,4 +225,17 @@ bool kernel_rx_drain(struct pair *p, uint64_t now_ns)
 		vu_ring_notify(p->rx);
 	}
 	return !readable && !p->held_bytes;
+}
+
+void kernel_rx_discard(struct pair *p)
+{
+	ssize_t n;
+
+	for (unsigned int i = 0; i < DISCARD_MAX && !p->held_bytes; i++) {
+		n = read(p->tap_fd, p->held, GSO_FRAME_MAX + VNET_HDR_MAX);
+		if (n < 0)
+			break;
+		count(&p->stats.drops[VXDP_DROP_RX_STOP], 1,
+		      (uint64_t)MAX(n - (ssize_t)p->hdr_bytes, (ssize_t)0));
+	}
 }

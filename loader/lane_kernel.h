@@ -34,4 +34,7 @@ unsigned int kernel_rx(struct pair *p, unsigned int budget, uint64_t now_ns);
  */
 bool kernel_rx_drain(struct pair *p, uint64_t now_ns);
 
+/** kernel_rx_discard() - drop what the tap still holds for a guest that has gone, and count it */
+void kernel_rx_discard(struct pair *p);
+
 #endif /* VXDP_LOADER_LANE_KERNEL_H */

@@ -26,6 +26,7 @@
 #include <vxdp/util.h>
 
 #include "guest_wait.h"
+#include "lane_kernel.h"
 #include "rundir.h"
 #include "spread.h"
 
@@ -202,6 +203,11 @@ static void worker_tap_set(void *arg)
 		worker_unwatch(p->worker, SOURCE_TAP, p->tap_fd);
 	/* Other workers read the tap too, see guest_enter(). */
 	deliver_lock(p);
+	/* The port was not up: what is there now was meant for the guest before this one. */
+	if (p->tap_fd < 0 && c->tap_fd >= 0) {
+		p->tap_fd = c->tap_fd;
+		kernel_rx_discard(p);
+	}
 	p->tap_fd = c->tap_fd;
 	deliver_unlock(p);
 	p->tx_tap_fd = c->tap_fd >= 0 ? c->tap_fd : p->port->tap.first_fd;

@@ -6,6 +6,7 @@
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/virtio_net.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <vxdp/log.h>
 #include <vxdp/util.h>
 
+#include "netlink.h"
 #include "vhost/net.h"
 
 /* Linux 6.2; missing from older headers. */
@@ -108,6 +110,26 @@ int tap_silence(const struct tap *tap)
 	return reply.e.error;
 }
 
+/*
+ * No queueing discipline: a tap takes a frame or drops it, so nothing is ever queued in front of
+ * it. The default one allocates for all of the tap's 256 queues and as many frames as each may
+ * hold, some 25 MiB a port.
+ */
+static void tap_no_qdisc(const struct tap *tap)
+{
+	struct netlink_request request;
+	struct tcmsg *tc = netlink_init(&request, RTM_NEWQDISC,
+					NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK, sizeof(*tc));
+	int err;
+
+	tc->tcm_ifindex = (int)tap->ifindex;
+	tc->tcm_parent = TC_H_ROOT;
+	netlink_put(&request, TCA_KIND, "noqueue", sizeof("noqueue"));
+	err = netlink_ask(NETLINK_ROUTE, &request, NULL, NULL);
+	if (err)
+		log_debug("%s: keeps its queueing discipline: %s", tap->ifname, strerror(-err));
+}
+
 static int tap_up(struct tap *tap, unsigned int mtu, int steering_prog_fd)
 {
 	struct ifreq ifr = dev_request(tap);
@@ -129,6 +151,7 @@ static int tap_up(struct tap *tap, unsigned int mtu, int steering_prog_fd)
 	err = dev_ioctl(SIOCSIFTXQLEN, &ifr);
 	if (err)
 		return err;
+	tap_no_qdisc(tap);
 	if (steering_prog_fd >= 0 && ioctl(tap->first_fd, TUNSETSTEERINGEBPF, &steering_prog_fd))
 		return -errno;
 	err = tap_carrier_set(tap, false);
