@@ -93,6 +93,7 @@ domain_test() {
 	check "$mode: libvirt accepts the XML" virsh define "$LAB_DIR/$name.xml"
 	if ! huge_pages; then
 		sed -i '/<hugepages\/>/d' "$LAB_DIR/$name.xml"
+		virsh undefine "$name" >/dev/null # the XML has no UUID to be known by
 		virsh define "$LAB_DIR/$name.xml" >/dev/null
 	fi
 	check "$mode: the domain starts" virsh start "$name"
