@@ -4,11 +4,11 @@
 # Ports attached and detached many times through the control socket, while a guest on the same NIC
 # works: descriptors, memory and mappings do not grow. 10 000 times, but no longer than
 # VXDP_TEST_CYCLES_SECONDS: the kernel takes tens of milliseconds to remove a tap.
-LAB_TIMEOUT=$((${VXDP_TEST_CYCLES_SECONDS:-240} + 120))
+LAB_TIMEOUT=$((${VXDP_TEST_CYCLES_SECONDS:-120} + 120))
 . "$(dirname "$0")/../lib/lab.sh"
 
 plan 8
-CYCLES=${VXDP_TEST_CYCLES:-10000} SECONDS_MAX=${VXDP_TEST_CYCLES_SECONDS:-240} CYCLES_MIN=300
+CYCLES=${VXDP_TEST_CYCLES:-10000} SECONDS_MAX=${VXDP_TEST_CYCLES_SECONDS:-120} CYCLES_MIN=200
 
 usage() {
 	local rss fds maps threads
