@@ -63,16 +63,23 @@ runs() {
 
 shows() { vxdp port show eth0 "${2:-web}" | grep -Eq -- "$1"; }
 
+# A guest goes; the next one may come once that was noticed.
+station_end() {
+	kill "$1"
+	wait "$1" 2>/dev/null
+	eventually 10 port web '.state == "waiting"' >/dev/null
+}
+
 # Another address on that port is not heard, and counted.
 spoofing_is_dropped() {
 	local before after
 	before=$(dropped web)
-	kill "$WEB_PID"
+	station_end "$WEB_PID"
 	station vm1 52:54:00:00:00:66 $WEB_IP
 	sleep 1.5
 	on_wire ip neigh flush dev wire0
 	ping_once $WEB_IP && { echo "it is heard with another address" >&2; return 1; }
-	kill "$STATION_PID"
+	station_end "$STATION_PID"
 	after=$(dropped web)
 	[ "$after" -gt "$before" ] || { echo "nothing was counted: $before $after" >&2; return 1; }
 	station vm1 $WEB_MAC $WEB_IP
