@@ -86,7 +86,8 @@ static void check_fdb(const struct operands *operands)
 	int err = fdb_args_parse(operands, &args, &error);
 
 	check_refused(err, &error);
-	assert(err || (args.nic && args.vlan <= FDB_VLAN_MAX));
+	assert(err || (args.nic && (args.vlan == FDB_VLAN_ANY ||
+				    (args.vlan >= 0 && args.vlan <= (int)VXDP_VLAN_MAX))));
 }
 
 static void parse(const struct command *command, int argc, char *const argv[])
