@@ -25,7 +25,8 @@ void *netlink_init(struct netlink_request *request, uint16_t type, uint16_t flag
 	request->header.nlmsg_len = NLMSG_LENGTH(bytes);
 	request->header.nlmsg_type = type;
 	request->header.nlmsg_flags = NLM_F_REQUEST | flags;
-	if (!(flags & NLM_F_DUMP))
+	/* Two bits, each of which means something else in another request. */
+	if ((flags & NLM_F_DUMP) != NLM_F_DUMP)
 		request->header.nlmsg_flags |= NLM_F_ACK;
 	return NLMSG_DATA(&request->header);
 }

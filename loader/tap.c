@@ -118,8 +118,8 @@ int tap_silence(const struct tap *tap)
 static void tap_no_qdisc(const struct tap *tap)
 {
 	struct netlink_request request;
-	struct tcmsg *tc = netlink_init(&request, RTM_NEWQDISC,
-					NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK, sizeof(*tc));
+	struct tcmsg *tc =
+		netlink_init(&request, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*tc));
 	int err;
 
 	tc->tcm_ifindex = (int)tap->ifindex;
