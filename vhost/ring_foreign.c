@@ -51,9 +51,7 @@ static unsigned int cursor_distance(const struct vu_ring *r, const struct cursor
 
 static bool used_in_this_lap(uint16_t flags, bool wrap)
 {
-	uint16_t both = PACKED_AVAIL | PACKED_USED;
-
-	return (flags & both) == (wrap ? both : 0);
+	return (flags & (PACKED_AVAIL | PACKED_USED)) == packed_used_flags(wrap);
 }
 
 /* From the used position on over what is available: is the next slot used already? */
@@ -98,7 +96,7 @@ static void forget_those_within(struct vu_ring *r, struct cursor at, const struc
 static bool hand_back(struct vu_ring *r, struct cursor *at, const struct cursor *hole, uint16_t id,
 		      unsigned int n_slots)
 {
-	uint16_t flags = at->wrap ? PACKED_AVAIL | PACKED_USED : 0;
+	uint16_t flags = packed_used_flags(at->wrap);
 
 	if (cursor_distance(r, at, hole) < n_slots)
 		return false;

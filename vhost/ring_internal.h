@@ -223,10 +223,16 @@ static inline uint8_t *ring_region_va(const struct ring_region *region, uint64_t
 	return NULL;
 }
 
-/* What the AVAIL and USED flags of an available slot of a packed ring are (virtio 1.2, 2.8.1). */
+/* The AVAIL and USED flags of an available and of a used slot of a packed ring (virtio 1.2, 2.8.1).
+ */
 static inline uint16_t packed_avail_flags(bool wrap)
 {
 	return wrap ? PACKED_AVAIL : PACKED_USED;
+}
+
+static inline uint16_t packed_used_flags(bool wrap)
+{
+	return wrap ? PACKED_AVAIL | PACKED_USED : 0;
 }
 
 static inline bool packed_is_avail(uint16_t flags, bool wrap)

@@ -29,11 +29,6 @@ static struct ring_desc packed_desc(uint64_t addr, uint64_t rest)
 	};
 }
 
-static uint16_t packed_used_flags(bool wrap)
-{
-	return wrap ? PACKED_AVAIL | PACKED_USED : 0;
-}
-
 /*
  * Bits 0-15 of the base are where we pop. Bits 16-31 should say the same of the used side, since
  * nothing is in flight when a ring starts; some front ends leave them zero.
