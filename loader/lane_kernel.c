@@ -30,7 +30,6 @@
 
 #define HELD_MAX_NS   (100 * 1000000ULL)
 #define DRAIN_MAX     8192 /* more than a tap's queue holds (tap.c) */
-#define DISCARD_MAX   4096 /* more than any tap's queue holds */
 #define UIO_PARTS_MAX 1024 /* of one readv() or writev() (UIO_MAXIOV) */
 
 void kernel_tx(struct pair *p, const struct vu_net_hdr *hdr, const struct iovec *frame,
@@ -231,7 +230,7 @@ void kernel_rx_discard(struct pair *p)
 {
 	ssize_t n;
 
-	for (unsigned int i = 0; i < DISCARD_MAX && !p->held_bytes; i++) {
+	for (unsigned int i = 0; i < DRAIN_MAX && !p->held_bytes; i++) {
 		n = read(p->tap_fd, p->held, GSO_FRAME_MAX + VNET_HDR_MAX);
 		if (n < 0)
 			break;
