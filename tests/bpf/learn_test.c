@@ -11,25 +11,9 @@
 
 #include <vxdp/util.h>
 
+#include "addresses.h"
 #include "lab.h"
 #include "tap.h"
-
-#define GUEST0                                                                                     \
-	{                                                                                          \
-		0x52, 0x54, 0, 0, 0, 0x10                                                          \
-	}
-#define GUEST1                                                                                     \
-	{                                                                                          \
-		0x52, 0x54, 0, 0, 0, 0x11                                                          \
-	}
-#define STATION                                                                                    \
-	{                                                                                          \
-		0x52, 0x54, 0, 0, 0, 0x20                                                          \
-	}
-#define BROADCAST                                                                                  \
-	{                                                                                          \
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff                                                 \
-	}
 
 #define SECOND_NS 1000000000ULL
 #define MS_NS	  1000000ULL

@@ -13,21 +13,9 @@
 
 #include <vxdp/util.h>
 
+#include "addresses.h"
 #include "lab.h"
 #include "tap.h"
-
-#define GUEST0                                                                                     \
-	{                                                                                          \
-		0x52, 0x54, 0, 0, 0, 0x10                                                          \
-	}
-#define GUEST1                                                                                     \
-	{                                                                                          \
-		0x52, 0x54, 0, 0, 0, 0x11                                                          \
-	}
-#define STATION                                                                                    \
-	{                                                                                          \
-		0x52, 0x54, 0, 0, 0, 0x20                                                          \
-	}
 
 static const uint8_t guest0[6] = GUEST0, guest1[6] = GUEST1, station[6] = STATION;
 

@@ -10,37 +10,18 @@
 
 #include <vxdp/util.h>
 
+#include "addresses.h"
 #include "lab.h"
 #include "tap.h"
 
 #define FRAMES 20
 
-#define MAC(n)                                                                                     \
-	{                                                                                          \
-		0x52, 0x54, 0, 0, 0, n                                                             \
-	}
-#define GUEST0	  MAC(0x10)
-#define GUEST1	  MAC(0x11)
-#define GUEST2	  MAC(0x12)
-#define STATION0  MAC(0x20)
 #define STATION1  MAC(0x21)
 #define CONTAINER MAC(0x30) /* behind the host */
 #define STRANGER  MAC(0x40) /* nobody has seen it */
-#define HOST                                                                                       \
-	{                                                                                          \
-		0x02, 0, 0, 0, 0, 0x01                                                             \
-	}
-#define BROADCAST                                                                                  \
-	{                                                                                          \
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff                                                 \
-	}
 #define MULTICAST                                                                                  \
 	{                                                                                          \
 		0x33, 0x33, 0, 0, 0, 1                                                             \
-	}
-#define LINK_LOCAL                                                                                 \
-	{                                                                                          \
-		0x01, 0x80, 0xc2, 0, 0, 0x0e                                                       \
 	}
 #define NOBODY                                                                                     \
 	{                                                                                          \
@@ -77,35 +58,35 @@ struct test {
 	enum setup setup;
 };
 
-/* Before each: GUESTn is behind TAPn, STATION0 on the wire, CONTAINER behind the host. */
+/* Before each: GUESTn is behind TAPn, STATION on the wire, CONTAINER behind the host. */
 static const struct test tests[] = {
 	/* from the wire */
-	{"wire to guest", LAB_AT_WIRE, GUEST0, STATION0, VXDP_TO_PORT, T0},
+	{"wire to guest", LAB_AT_WIRE, GUEST0, STATION, VXDP_TO_PORT, T0},
 	{"wire to guest, a new station is learnt", LAB_AT_WIRE, GUEST1, STATION1, VXDP_TO_PORT, T1,
 	 VXDP_PORT_UPLINK},
-	{"wire to host", LAB_AT_WIRE, HOST, STATION0, VXDP_TO_HOST, HOST_STACK},
-	{"wire to an address behind the host", LAB_AT_WIRE, CONTAINER, STATION0, VXDP_TO_HOST,
+	{"wire to host", LAB_AT_WIRE, HOST, STATION, VXDP_TO_HOST, HOST_STACK},
+	{"wire to an address behind the host", LAB_AT_WIRE, CONTAINER, STATION, VXDP_TO_HOST,
 	 HOST_STACK},
-	{"wire to wire: neither flooded nor looped", LAB_AT_WIRE, STATION0, STATION1,
+	{"wire to wire: neither flooded nor looped", LAB_AT_WIRE, STATION, STATION1,
 	 VXDP_DROP_HAIRPIN, HOST_STACK, VXDP_PORT_UPLINK},
-	{"wire to all", LAB_AT_WIRE, BROADCAST, STATION0, VXDP_FLOODED, T0 | T1 | T2 | HOST_STACK},
-	{"wire to a group", LAB_AT_WIRE, MULTICAST, STATION0, VXDP_FLOODED,
+	{"wire to all", LAB_AT_WIRE, BROADCAST, STATION, VXDP_FLOODED, T0 | T1 | T2 | HOST_STACK},
+	{"wire to a group", LAB_AT_WIRE, MULTICAST, STATION, VXDP_FLOODED,
 	 T0 | T1 | T2 | HOST_STACK},
-	{"wire to an unknown address", LAB_AT_WIRE, STRANGER, STATION0, VXDP_FLOODED,
+	{"wire to an unknown address", LAB_AT_WIRE, STRANGER, STATION, VXDP_FLOODED,
 	 T0 | T1 | T2 | HOST_STACK},
-	{"wire to the link: only the host", LAB_AT_WIRE, LINK_LOCAL, STATION0, VXDP_TO_HOST,
+	{"wire to the link: only the host", LAB_AT_WIRE, LINK_LOCAL, STATION, VXDP_TO_HOST,
 	 HOST_STACK},
-	{"wire to a guest that is down", LAB_AT_WIRE, GUEST1, STATION0, VXDP_DROP_PORT_DOWN, 0,
+	{"wire to a guest that is down", LAB_AT_WIRE, GUEST1, STATION, VXDP_DROP_PORT_DOWN, 0,
 	 .setup = SETUP_TAP1_DOWN},
-	{"wire to a port that is gone", LAB_AT_WIRE, GUEST1, STATION0, VXDP_DROP_NO_PORT, 0,
+	{"wire to a port that is gone", LAB_AT_WIRE, GUEST1, STATION, VXDP_DROP_NO_PORT, 0,
 	 .setup = SETUP_TAP1_GONE},
-	{"wire to all, a guest that is down gets none", LAB_AT_WIRE, BROADCAST, STATION0,
+	{"wire to all, a guest that is down gets none", LAB_AT_WIRE, BROADCAST, STATION,
 	 VXDP_FLOODED, T0 | T2 | HOST_STACK, .setup = SETUP_TAP1_DOWN},
-	{"wire to all, no flooding is about unknown addresses", LAB_AT_WIRE, BROADCAST, STATION0,
+	{"wire to all, no flooding is about unknown addresses", LAB_AT_WIRE, BROADCAST, STATION,
 	 VXDP_FLOODED, T0 | T1 | T2 | HOST_STACK, .setup = SETUP_TAP1_NO_FLOOD},
 	{"wire to an unknown address, without a port that wants none", LAB_AT_WIRE, STRANGER,
-	 STATION0, VXDP_FLOODED, T0 | T2 | HOST_STACK, .setup = SETUP_TAP1_NO_FLOOD},
-	{"wire to all while no guest is up", LAB_AT_WIRE, BROADCAST, STATION0, VXDP_FLOODED,
+	 STATION, VXDP_FLOODED, T0 | T2 | HOST_STACK, .setup = SETUP_TAP1_NO_FLOOD},
+	{"wire to all while no guest is up", LAB_AT_WIRE, BROADCAST, STATION, VXDP_FLOODED,
 	 HOST_STACK, .setup = SETUP_NOBODY_UP},
 	{"wire to guest, address taken over from a guest", LAB_AT_WIRE, GUEST1, GUEST0,
 	 VXDP_TO_PORT, T1, VXDP_PORT_UPLINK},
@@ -115,11 +96,11 @@ static const struct test tests[] = {
 	 T1, NOT_LEARNT},
 	{"wire with no source is not learnt", LAB_AT_WIRE, GUEST1, NOBODY, VXDP_TO_PORT, T1,
 	 NOT_LEARNT},
-	{"wire to guest, another VLAN is another address", LAB_AT_WIRE, GUEST0, STATION0,
+	{"wire to guest, another VLAN is another address", LAB_AT_WIRE, GUEST0, STATION,
 	 VXDP_FLOODED, T0 | T1 | T2 | HOST_STACK, VXDP_PORT_UPLINK, .vlan = 7},
 	/* from the host */
 	{"host to guest", LAB_AT_HOST, GUEST0, HOST, VXDP_TO_PORT, T0},
-	{"host to wire", LAB_AT_HOST, STATION0, HOST, VXDP_TO_WIRE, WIRE},
+	{"host to wire", LAB_AT_HOST, STATION, HOST, VXDP_TO_WIRE, WIRE},
 	{"host to an unknown address", LAB_AT_HOST, STRANGER, HOST, VXDP_FLOODED,
 	 T0 | T1 | T2 | WIRE},
 	{"host to all", LAB_AT_HOST, BROADCAST, HOST, VXDP_FLOODED, T0 | T1 | T2 | WIRE},
@@ -129,7 +110,7 @@ static const struct test tests[] = {
 	{"behind the host to guest, learnt as the host's", LAB_AT_HOST, GUEST0, STRANGER,
 	 VXDP_TO_PORT, T0, VXDP_PORT_HOST},
 	/* from a guest */
-	{"guest to wire", LAB_TAP0, STATION0, GUEST0, VXDP_TO_WIRE, WIRE},
+	{"guest to wire", LAB_TAP0, STATION, GUEST0, VXDP_TO_WIRE, WIRE},
 	{"guest to host, at the NIC's address", LAB_TAP0, HOST, GUEST0, VXDP_TO_HOST, HOST_STACK},
 	{"guest to an address behind the host", LAB_TAP0, CONTAINER, GUEST0, VXDP_TO_HOST,
 	 HOST_STACK},
@@ -142,18 +123,18 @@ static const struct test tests[] = {
 	 T1 | T2 | WIRE},
 	{"guest to the link: not out of the host", LAB_TAP0, LINK_LOCAL, GUEST0, VXDP_TO_HOST,
 	 HOST_STACK},
-	{"guest with a new address", LAB_TAP2, STATION0, STRANGER, VXDP_TO_WIRE, WIRE, LAB_PORT(2)},
-	{"guest with an address that moved to it", LAB_TAP2, STATION0, GUEST0, VXDP_TO_WIRE, WIRE,
+	{"guest with a new address", LAB_TAP2, STATION, STRANGER, VXDP_TO_WIRE, WIRE, LAB_PORT(2)},
+	{"guest with an address that moved to it", LAB_TAP2, STATION, GUEST0, VXDP_TO_WIRE, WIRE,
 	 LAB_PORT(2)},
-	{"guest with an address from the wire", LAB_TAP0, GUEST1, STATION0, VXDP_TO_PORT, T1,
+	{"guest with an address from the wire", LAB_TAP0, GUEST1, STATION, VXDP_TO_PORT, T1,
 	 LAB_PORT(0)},
-	{"guest with the host's address is not learnt", LAB_TAP0, STATION0, HOST, VXDP_TO_WIRE,
-	 WIRE, NOT_LEARNT},
-	{"guest that may not teach", LAB_TAP0, STATION0, STRANGER, VXDP_TO_WIRE, WIRE, NOT_LEARNT,
+	{"guest with the host's address is not learnt", LAB_TAP0, STATION, HOST, VXDP_TO_WIRE, WIRE,
+	 NOT_LEARNT},
+	{"guest that may not teach", LAB_TAP0, STATION, STRANGER, VXDP_TO_WIRE, WIRE, NOT_LEARNT,
 	 .setup = SETUP_TAP0_NO_LEARN},
-	{"guest with an address that is fixed elsewhere", LAB_TAP0, STATION0, GUEST0, VXDP_TO_WIRE,
+	{"guest with an address that is fixed elsewhere", LAB_TAP0, STATION, GUEST0, VXDP_TO_WIRE,
 	 WIRE, LAB_PORT(1), .setup = SETUP_STATIC_GUEST0_AT_TAP1},
-	{"guest with a group's source", LAB_TAP0, STATION0, MULTICAST, VXDP_DROP_BAD_SOURCE, 0,
+	{"guest with a group's source", LAB_TAP0, STATION, MULTICAST, VXDP_DROP_BAD_SOURCE, 0,
 	 NOT_LEARNT},
 	{"guest with no source", LAB_TAP0, BROADCAST, NOBODY, VXDP_DROP_BAD_SOURCE, 0, NOT_LEARNT},
 	{"guest to a guest that is down", LAB_TAP0, GUEST1, GUEST0, VXDP_DROP_PORT_DOWN, 0,
@@ -164,7 +145,7 @@ static const struct test tests[] = {
 
 static void set_up(struct lab *lab, enum setup setup)
 {
-	const uint8_t macs[][6] = {GUEST0, GUEST1, GUEST2, STATION0, CONTAINER};
+	const uint8_t macs[][6] = {GUEST0, GUEST1, GUEST2, STATION, CONTAINER};
 	const uint32_t ports[] = {LAB_PORT(0), LAB_PORT(1), LAB_PORT(2), VXDP_PORT_UPLINK,
 				  VXDP_PORT_HOST};
 	const struct vxdp_policy no_learn = {.flags = VXDP_POLICY_NO_LEARN};

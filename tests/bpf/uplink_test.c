@@ -20,6 +20,7 @@
 
 #include <vxdp/util.h>
 
+#include "addresses.h"
 #include "lab.h"
 #include "tap.h"
 
@@ -42,15 +43,15 @@ enum { AT_WIRE1 = LAB_ENDS, AT_HOST1, AT_STATION, ENDS };
 #define H1 (1u << AT_HOST1)
 #define ST (1u << AT_STATION)
 
-static const uint8_t guest0[6] = {0x52, 0x54, 0, 0, 0, 0x10};
-static const uint8_t guest1[6] = {0x52, 0x54, 0, 0, 0, 0x11};
-static const uint8_t guest2[6] = {0x52, 0x54, 0, 0, 0, 0x12};
-static const uint8_t station0[6] = {0x52, 0x54, 0, 0, 0, 0x20};
-static const uint8_t station1[6] = {0x52, 0x54, 0, 0, 0, 0x21};
-static const uint8_t stranger[6] = {0x52, 0x54, 0, 0, 0, 0x40};
-static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-static const uint8_t link_local[6] = {0x01, 0x80, 0xc2, 0, 0, 0x0e};
-static const uint8_t host0[6] = {0x02, 0, 0, 0, 0, 0x01};
+static const uint8_t guest0[6] = GUEST0;
+static const uint8_t guest1[6] = GUEST1;
+static const uint8_t guest2[6] = GUEST2;
+static const uint8_t station0[6] = STATION;
+static const uint8_t station1[6] = MAC(0x21);
+static const uint8_t stranger[6] = MAC(0x40);
+static const uint8_t broadcast[6] = BROADCAST;
+static const uint8_t link_local[6] = LINK_LOCAL;
+static const uint8_t host0[6] = HOST;
 static const uint8_t host1[6] = {0x02, 0, 0, 0, 0, 0x11};
 
 static struct lab lab;

@@ -8,29 +8,9 @@
 
 #include <vxdp/util.h>
 
+#include "addresses.h"
 #include "lab.h"
 #include "tap.h"
-
-#define MAC(n)                                                                                     \
-	{                                                                                          \
-		0x52, 0x54, 0, 0, 0, n                                                             \
-	}
-#define GUEST0	MAC(0x10)
-#define GUEST1	MAC(0x11)
-#define GUEST2	MAC(0x12)
-#define STATION MAC(0x20)
-#define HOST                                                                                       \
-	{                                                                                          \
-		0x02, 0, 0, 0, 0, 0x01                                                             \
-	}
-#define ALL                                                                                        \
-	{                                                                                          \
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff                                                 \
-	}
-#define LLDP                                                                                       \
-	{                                                                                          \
-		0x01, 0x80, 0xc2, 0, 0, 0x0e                                                       \
-	}
 
 /* Form of a frame at an end; 0: it does not get there. */
 #define BARE   0x20000u
@@ -69,15 +49,15 @@ struct test {
 	}
 
 static const struct test tests[] = {
-	T("untagged, no policies", OPEN, LAB_TAP0, ALL, GUEST0, 0, FLOODED, 0, 0, BARE, BARE, BARE,
-	  BARE),
-	T("tagged, no policies", OPEN, LAB_TAP0, ALL, GUEST0, 0x200a, FLOODED, 10, 0, TAG(0x200a),
-	  TAG(0x200a), TAG(0x200a), TAG(0x200a)),
-	T("a priority tag, no policies", OPEN, LAB_TAP0, ALL, GUEST0, 0x6000, FLOODED, 0, 0,
+	T("untagged, no policies", OPEN, LAB_TAP0, BROADCAST, GUEST0, 0, FLOODED, 0, 0, BARE, BARE,
+	  BARE, BARE),
+	T("tagged, no policies", OPEN, LAB_TAP0, BROADCAST, GUEST0, 0x200a, FLOODED, 10, 0,
+	  TAG(0x200a), TAG(0x200a), TAG(0x200a), TAG(0x200a)),
+	T("a priority tag, no policies", OPEN, LAB_TAP0, BROADCAST, GUEST0, 0x6000, FLOODED, 0, 0,
 	  TAG(0x6000), TAG(0x6000), TAG(0x6000), TAG(0x6000)),
 
-	T("access to all: its VLAN only, tagged where tags are carried", SAME_VLAN, LAB_TAP0, ALL,
-	  GUEST0, 0, FLOODED, 10, 0, BARE, 0, TAG(10), TAG(10)),
+	T("access to all: its VLAN only, tagged where tags are carried", SAME_VLAN, LAB_TAP0,
+	  BROADCAST, GUEST0, 0, FLOODED, 10, 0, BARE, 0, TAG(10), TAG(10)),
 	T("access to the same VLAN", SAME_VLAN, LAB_TAP0, GUEST1, GUEST0, 0, TO_PORT, 10, 0, BARE),
 	T("access to an address of another VLAN: unknown in its own", SAME_VLAN, LAB_TAP0, GUEST2,
 	  GUEST0, 0, FLOODED, 10, 0, BARE, 0, TAG(10)),
@@ -85,57 +65,57 @@ static const struct test tests[] = {
 	  10, [LAB_AT_WIRE] = TAG(10)),
 	T("access to the host", SAME_VLAN, LAB_TAP0, HOST, GUEST0, 0, TO_HOST,
 	  10, [LAB_AT_HOST] = TAG(10)),
-	T("access, a priority tag becomes part of the VLAN's", SAME_VLAN, LAB_TAP0, ALL, GUEST0,
-	  0x6000, FLOODED, 10, 0, BARE, 0, TAG(0x600a), TAG(0x600a)),
-	T("access, tagged with its own VLAN", SAME_VLAN, LAB_TAP0, ALL, GUEST0, 10, DROP_VLAN_IN, 0,
-	  0),
+	T("access, a priority tag becomes part of the VLAN's", SAME_VLAN, LAB_TAP0, BROADCAST,
+	  GUEST0, 0x6000, FLOODED, 10, 0, BARE, 0, TAG(0x600a), TAG(0x600a)),
+	T("access, tagged with its own VLAN", SAME_VLAN, LAB_TAP0, BROADCAST, GUEST0, 10,
+	  DROP_VLAN_IN, 0, 0),
 	T("access, tagged with another VLAN", SAME_VLAN, LAB_TAP0, GUEST2, GUEST0, 20, DROP_VLAN_IN,
 	  -1, 0),
-	T("wire to all of a VLAN", SAME_VLAN, LAB_AT_WIRE, ALL, STATION, 0xa00a, FLOODED, 10, BARE,
-	  BARE, 0, 0, TAG(0xa00a)),
-	T("wire to all, untagged: in no guest's VLAN", SAME_VLAN, LAB_AT_WIRE, ALL, STATION, 0,
-	  FLOODED, 0, [LAB_AT_HOST] = BARE),
+	T("wire to all of a VLAN", SAME_VLAN, LAB_AT_WIRE, BROADCAST, STATION, 0xa00a, FLOODED, 10,
+	  BARE, BARE, 0, 0, TAG(0xa00a)),
+	T("wire to all, untagged: in no guest's VLAN", SAME_VLAN, LAB_AT_WIRE, BROADCAST, STATION,
+	  0, FLOODED, 0, [LAB_AT_HOST] = BARE),
 	T("wire to access", SAME_VLAN, LAB_AT_WIRE, GUEST2, STATION, 20, TO_PORT,
 	  20, [LAB_TAP2] = BARE),
 	T("wire to access in a VLAN that is not its own", SAME_VLAN, LAB_AT_WIRE, GUEST2, STATION,
 	  10, FLOODED, 10, BARE, BARE, 0, 0, TAG(10)),
-	T("host to all, untagged", SAME_VLAN, LAB_AT_HOST, ALL, HOST, 0, FLOODED,
+	T("host to all, untagged", SAME_VLAN, LAB_AT_HOST, BROADCAST, HOST, 0, FLOODED,
 	  0, [LAB_AT_WIRE] = BARE),
-	T("host to all of a VLAN", SAME_VLAN, LAB_AT_HOST, ALL, HOST, 10, FLOODED, 0, BARE, BARE, 0,
-	  TAG(10)),
+	T("host to all of a VLAN", SAME_VLAN, LAB_AT_HOST, BROADCAST, HOST, 10, FLOODED, 0, BARE,
+	  BARE, 0, TAG(10)),
 	T("host to access", SAME_VLAN, LAB_AT_HOST, GUEST0, HOST, 10, TO_PORT, 0, BARE),
 
-	T("access to trunk, broadcast", TRUNK, LAB_TAP0, ALL, GUEST0, 0, FLOODED, 10, 0, TAG(10), 0,
-	  TAG(10), TAG(10)),
+	T("access to trunk, broadcast", TRUNK, LAB_TAP0, BROADCAST, GUEST0, 0, FLOODED, 10, 0,
+	  TAG(10), 0, TAG(10), TAG(10)),
 	T("access to trunk", TRUNK, LAB_TAP0, GUEST1, GUEST0, 0, TO_PORT, 10, 0, TAG(10)),
 	T("trunk to access", TRUNK, LAB_TAP1, GUEST0, GUEST1, 0x400a, TO_PORT, 10, BARE),
-	T("trunk to all of a VLAN", TRUNK, LAB_TAP1, ALL, GUEST1, 20, FLOODED, 20, 0, 0, TAG(20),
-	  TAG(20), TAG(20)),
-	T("trunk, untagged: the native VLAN", TRUNK, LAB_TAP1, ALL, GUEST1, 0, FLOODED, 1, 0, 0, 0,
-	  TAG(1), TAG(1)),
-	T("trunk, the native VLAN may come tagged", TRUNK, LAB_TAP1, ALL, GUEST1, 1, FLOODED, 1, 0,
+	T("trunk to all of a VLAN", TRUNK, LAB_TAP1, BROADCAST, GUEST1, 20, FLOODED, 20, 0, 0,
+	  TAG(20), TAG(20), TAG(20)),
+	T("trunk, untagged: the native VLAN", TRUNK, LAB_TAP1, BROADCAST, GUEST1, 0, FLOODED, 1, 0,
 	  0, 0, TAG(1), TAG(1)),
-	T("trunk, a VLAN that is not in its list", TRUNK, LAB_TAP1, ALL, GUEST1, 30, DROP_VLAN_IN,
-	  -1, 0),
-	T("trunk without native VLAN, untagged", TRUNK, LAB_TAP2, ALL, GUEST2, 0, DROP_VLAN_IN, -1,
-	  0),
-	T("wire to trunk, native VLAN: untagged", TRUNK, LAB_AT_WIRE, ALL, STATION, 1, FLOODED,
-	  1, [LAB_TAP1] = BARE, [LAB_AT_HOST] = TAG(1)),
+	T("trunk, the native VLAN may come tagged", TRUNK, LAB_TAP1, BROADCAST, GUEST1, 1, FLOODED,
+	  1, 0, 0, 0, TAG(1), TAG(1)),
+	T("trunk, a VLAN that is not in its list", TRUNK, LAB_TAP1, BROADCAST, GUEST1, 30,
+	  DROP_VLAN_IN, -1, 0),
+	T("trunk without native VLAN, untagged", TRUNK, LAB_TAP2, BROADCAST, GUEST2, 0,
+	  DROP_VLAN_IN, -1, 0),
+	T("wire to trunk, native VLAN: untagged", TRUNK, LAB_AT_WIRE, BROADCAST, STATION, 1,
+	  FLOODED, 1, [LAB_TAP1] = BARE, [LAB_AT_HOST] = TAG(1)),
 	T("wire to a trunk that is not in the VLAN", TRUNK, LAB_AT_WIRE, GUEST2, STATION, 30,
 	  DROP_VLAN_OUT, 30, 0),
 
-	T("trunk whose native VLAN is that of untagged frames", TRUNK_NATIVE0, LAB_TAP0, ALL,
+	T("trunk whose native VLAN is that of untagged frames", TRUNK_NATIVE0, LAB_TAP0, BROADCAST,
 	  GUEST0, 0, FLOODED, 0, 0, 0, BARE, BARE, BARE),
-	T("and a priority tag there", TRUNK_NATIVE0, LAB_TAP2, ALL, GUEST2, 0x6000, FLOODED, 0,
-	  BARE, 0, 0, TAG(0x6000), TAG(0x6000)),
+	T("and a priority tag there", TRUNK_NATIVE0, LAB_TAP2, BROADCAST, GUEST2, 0x6000, FLOODED,
+	  0, BARE, 0, 0, TAG(0x6000), TAG(0x6000)),
 
-	T("host in a VLAN, to all", HOST_ACCESS, LAB_AT_HOST, ALL, HOST, 0, FLOODED, 0, BARE, 0,
-	  TAG(10), TAG(10)),
+	T("host in a VLAN, to all", HOST_ACCESS, LAB_AT_HOST, BROADCAST, HOST, 0, FLOODED, 0, BARE,
+	  0, TAG(10), TAG(10)),
 	T("host in a VLAN, to the wire", HOST_ACCESS, LAB_AT_HOST, STATION, HOST, 0, TO_WIRE,
 	  0, [LAB_AT_WIRE] = TAG(10)),
 	T("wire to host in a VLAN", HOST_ACCESS, LAB_AT_WIRE, HOST, STATION, 10, TO_HOST,
 	  10, [LAB_AT_HOST] = BARE),
-	T("wire to all, untagged, host in a VLAN", HOST_ACCESS, LAB_AT_WIRE, ALL, STATION, 0,
+	T("wire to all, untagged, host in a VLAN", HOST_ACCESS, LAB_AT_WIRE, BROADCAST, STATION, 0,
 	  FLOODED, 0, [LAB_TAP2] = BARE),
 	T("wire to host in another VLAN", HOST_ACCESS, LAB_AT_WIRE, HOST, STATION, 0, DROP_VLAN_OUT,
 	  0, 0),
@@ -143,38 +123,38 @@ static const struct test tests[] = {
 	  10, [LAB_AT_HOST] = BARE),
 	T("guest to host in another VLAN", HOST_ACCESS, LAB_TAP1, HOST, GUEST1, 0, DROP_VLAN_OUT,
 	  20, 0),
-	T("guest to all, host in another VLAN", HOST_ACCESS, LAB_TAP1, ALL, GUEST1, 0, FLOODED, 20,
-	  0, 0, TAG(20), TAG(20)),
-	T("link control from the wire knows no VLAN", HOST_ACCESS, LAB_AT_WIRE, LLDP, STATION, 0,
-	  TO_HOST, 0, [LAB_AT_HOST] = BARE),
-	T("link control from the host knows no VLAN", HOST_ACCESS, LAB_AT_HOST, LLDP, HOST, 0,
+	T("guest to all, host in another VLAN", HOST_ACCESS, LAB_TAP1, BROADCAST, GUEST1, 0,
+	  FLOODED, 20, 0, 0, TAG(20), TAG(20)),
+	T("link control from the wire knows no VLAN", HOST_ACCESS, LAB_AT_WIRE, LINK_LOCAL, STATION,
+	  0, TO_HOST, 0, [LAB_AT_HOST] = BARE),
+	T("link control from the host knows no VLAN", HOST_ACCESS, LAB_AT_HOST, LINK_LOCAL, HOST, 0,
 	  TO_WIRE, 0, [LAB_AT_WIRE] = BARE),
 
-	T("wire, native VLAN", WIRE_TRUNK, LAB_AT_WIRE, ALL, STATION, 0, FLOODED, 20, 0, BARE,
+	T("wire, native VLAN", WIRE_TRUNK, LAB_AT_WIRE, BROADCAST, STATION, 0, FLOODED, 20, 0, BARE,
 	  TAG(20), 0, TAG(20)),
 	T("wire, a VLAN it does not carry", WIRE_TRUNK, LAB_AT_WIRE, HOST, STATION, 11,
 	  DROP_VLAN_IN, -1, 0),
-	T("guest to all, the wire's native VLAN", WIRE_TRUNK, LAB_TAP1, ALL, GUEST1, 0, FLOODED, 20,
-	  0, 0, TAG(20), BARE, TAG(20)),
-	T("guest in a VLAN the wire does not carry", WIRE_TRUNK, LAB_TAP2, ALL, GUEST2, 40, FLOODED,
-	  40, [LAB_AT_HOST] = TAG(40)),
+	T("guest to all, the wire's native VLAN", WIRE_TRUNK, LAB_TAP1, BROADCAST, GUEST1, 0,
+	  FLOODED, 20, 0, 0, TAG(20), BARE, TAG(20)),
+	T("guest in a VLAN the wire does not carry", WIRE_TRUNK, LAB_TAP2, BROADCAST, GUEST2, 40,
+	  FLOODED, 40, [LAB_AT_HOST] = TAG(40)),
 	T("host in a VLAN the wire does not carry", WIRE_TRUNK, LAB_AT_HOST, STATION, HOST, 40,
 	  DROP_VLAN_OUT, 0, 0),
 
 	T("isolated to isolated", ISOLATED, LAB_TAP0, GUEST1, GUEST0, 0, DROP_ISOLATED, 0, 0),
-	T("isolated to all", ISOLATED, LAB_TAP0, ALL, GUEST0, 0, FLOODED, 0, 0, 0, BARE, BARE,
+	T("isolated to all", ISOLATED, LAB_TAP0, BROADCAST, GUEST0, 0, FLOODED, 0, 0, 0, BARE, BARE,
 	  BARE),
 	T("isolated to another guest", ISOLATED, LAB_TAP0, GUEST2, GUEST0, 0, TO_PORT, 0, 0, 0,
 	  BARE),
-	T("another guest to isolated", ISOLATED, LAB_TAP2, ALL, GUEST2, 0, FLOODED, 0, BARE, BARE,
-	  0, BARE, BARE),
+	T("another guest to isolated", ISOLATED, LAB_TAP2, BROADCAST, GUEST2, 0, FLOODED, 0, BARE,
+	  BARE, 0, BARE, BARE),
 	T("isolated to the wire", ISOLATED, LAB_TAP1, STATION, GUEST1, 0, TO_WIRE,
 	  0, [LAB_AT_WIRE] = BARE),
 
 	T("an allowed source", SPOOF_CHECK, LAB_TAP0, STATION, GUEST0, 0, TO_WIRE,
 	  0, [LAB_AT_WIRE] = BARE),
-	T("a source that is not allowed is neither carried nor learnt", SPOOF_CHECK, LAB_TAP0, ALL,
-	  GUEST2, 5, DROP_SPOOFED, -1, 0),
+	T("a source that is not allowed is neither carried nor learnt", SPOOF_CHECK, LAB_TAP0,
+	  BROADCAST, GUEST2, 5, DROP_SPOOFED, -1, 0),
 	T("another port may use it", SPOOF_CHECK, LAB_TAP2, STATION, GUEST2, 0, TO_WIRE,
 	  0, [LAB_AT_WIRE] = BARE),
 };

@@ -13,28 +13,12 @@
 
 #include <vxdp/util.h>
 
+#include "addresses.h"
 #include "lab.h"
 #include "loader/bpf_elf.h"
 #include "loader/xdp.h"
 #include "loader/xsk.h"
 #include "tap.h"
-
-#define GUEST                                                                                      \
-	{                                                                                          \
-		0x52, 0x54, 0, 0, 0, 0x10                                                          \
-	}
-#define OTHER                                                                                      \
-	{                                                                                          \
-		0x52, 0x54, 0, 0, 0, 0x11                                                          \
-	}
-#define STATION                                                                                    \
-	{                                                                                          \
-		0x52, 0x54, 0, 0, 0, 0x20                                                          \
-	}
-#define BROADCAST                                                                                  \
-	{                                                                                          \
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff                                                 \
-	}
 
 #define UMEM_BYTES   (256 * 1024)
 #define CHUNK_BYTES  2048
@@ -51,7 +35,7 @@
 
 #define TO_GUEST(...)                                                                              \
 	{                                                                                          \
-		.dst = GUEST, .src = STATION, __VA_ARGS__                                          \
+		.dst = GUEST0, .src = STATION, __VA_ARGS__                                         \
 	}
 
 /* The programs and what the queue is: a guest's, the same for the bare program, or all guests'. */
@@ -80,9 +64,9 @@ struct test {
 
 static const struct test tests[] = {
 	{"a frame for the guest", TO_GUEST(.l3 = PACKET_PLAIN), 1},
-	{"another guest's frame", {.dst = OTHER, .src = STATION}, 0},
+	{"another guest's frame", {.dst = GUEST1, .src = STATION}, 0},
 	{"the host's frame", {.dst = {2, 0, 0, 0, 0, 1}, .src = STATION}, 0},
-	{"an unknown address", {.dst = STATION, .src = OTHER}, 0},
+	{"an unknown address", {.dst = STATION, .src = GUEST1}, 0},
 	{"broadcast", {.dst = BROADCAST, .src = STATION}, 0},
 	{"the guest is not up", TO_GUEST(.l3 = PACKET_PLAIN), 0, .flags_off = VXDP_PORT_UP},
 	{"the port has no direct lane", TO_GUEST(.l3 = PACKET_PLAIN), 0,
@@ -199,7 +183,7 @@ static void open_socket(const struct lab *lab, struct xsk *xsk)
 
 static void set_up(struct lab *lab, const struct test *t, enum way way, const struct xsk *xsk)
 {
-	const uint8_t guest[] = GUEST, other[] = OTHER;
+	const uint8_t guest[] = GUEST0, other[] = GUEST1;
 	const uint16_t lane = way == SHARED ? VXDP_PORT_SHARED : VXDP_PORT_DIRECT;
 	const uint16_t flags = lane | (t->any_tcp ? 0 : VXDP_PORT_TCP_KERNEL);
 
@@ -249,7 +233,7 @@ static bool is_unchanged(const struct packet *packet, const uint8_t *out, size_t
 /* On a queue of all guests the other one's frames, too, go past the stack. */
 static bool is_wanted(const struct test *t, enum way way)
 {
-	const uint8_t other[] = OTHER;
+	const uint8_t other[] = GUEST1;
 
 	return t->direct || (way == SHARED && (t->not_owner || !memcmp(t->spec.dst, other, 6)));
 }
@@ -257,7 +241,7 @@ static bool is_wanted(const struct test *t, enum way way)
 static bool is_as_wanted(const struct test *t, enum way way, const struct packet *packet,
 			 const uint8_t *out, size_t bytes)
 {
-	const uint8_t other[] = OTHER;
+	const uint8_t other[] = GUEST1;
 
 	if (!is_wanted(t, way) || way == BARE)
 		return is_unchanged(packet, out, bytes);
