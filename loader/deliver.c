@@ -32,7 +32,6 @@
 /* Buffers looked at for one frame; those of a Linux guest are at least 1536 bytes. */
 #define CHAINS_MAX 192
 #define ROUND	   BURST
-#define LINE_BYTES 64
 
 /* A frame in one piece of private memory, to finish a checksum or to cut it. */
 static __thread uint8_t scratch[GSO_FRAME_MAX];
@@ -175,7 +174,7 @@ static void drop(struct pair *q, enum vxdp_verdict why, uint64_t packets, uint64
 	count(&q->stats.drops[why], packets, bytes);
 }
 
-static uint32_t packets_of(const struct deliver_frame *f)
+uint32_t deliver_packets(const struct deliver_frame *f)
 {
 	uint8_t byte = 0;
 	size_t at = (size_t)le16toh(f->hdr.csum_start) + 12;
@@ -194,7 +193,7 @@ static enum fate no_room(struct pair *q, const struct deliver_frame *f)
 {
 	if (!deliver_room_never(q))
 		return WAITS;
-	drop(q, VXDP_DROP_RX_BIG, packets_of(f), f->bytes);
+	drop(q, VXDP_DROP_RX_BIG, deliver_packets(f), f->bytes);
 	return DROPPED;
 }
 
@@ -232,7 +231,7 @@ static enum fate deliver_scattered(struct pair *q, const struct deliver_frame *f
 	iov_copy(iov, parts, q->hdr_bytes + (size_t)f->head_bytes, f->iov, f->n_iov,
 		 f->skip + (size_t)f->head_bytes, f->bytes - f->head_bytes);
 	deliver_done(q, q->hdr_bytes + f->bytes);
-	t->packets += packets_of(f);
+	t->packets += deliver_packets(f);
 	t->bytes += f->bytes;
 	return ARRIVED;
 }
@@ -311,7 +310,7 @@ static enum fate deliver_slow(struct pair *q, const struct deliver_frame *f, str
 
 	/* "MUST NOT deliver packets larger than mtu" (virtio 1.2, 5.1.4.1) */
 	if (f->bytes > (gso ? GSO_FRAME_MAX : q->frame_bytes_max)) {
-		drop(q, VXDP_DROP_RX_BIG, packets_of(f), f->bytes);
+		drop(q, VXDP_DROP_RX_BIG, deliver_packets(f), f->bytes);
 		return DROPPED;
 	}
 	if (gso && !takes_whole(q, &f->hdr))
@@ -359,18 +358,6 @@ static inline void put_plain(const struct pair *q, const struct deliver_frame *f
 	memcpy(to + f->head_bytes, from + f->head_bytes, f->bytes - f->head_bytes);
 }
 
-static void prefetch_window(const struct window *w, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++) {
-		const struct vu_chain *c = &w->chain[w->head + i];
-
-		if (likely(c->n_iov)) {
-			prefetch_write(c->iov[0].iov_base);
-			prefetch_write((uint8_t *)c->iov[0].iov_base + LINE_BYTES);
-		}
-	}
-}
-
 /* Return: frames of @frames dealt with at once; the next one is for the slow way. */
 static unsigned int deliver_plain(struct pair *q, const struct deliver_frame *frames,
 				  unsigned int n, struct tally *t)
@@ -381,7 +368,7 @@ static unsigned int deliver_plain(struct pair *q, const struct deliver_frame *fr
 	unsigned int i;
 
 	n = have > 0 ? MIN(n, (unsigned int)have) : 0;
-	prefetch_window(w, n);
+	window_prefetch(w, n);
 	for (i = 0; i < n; i++) {
 		const struct deliver_frame *f = &frames[i];
 		const struct vu_chain *c = &w->chain[w->head + i];
@@ -392,7 +379,7 @@ static unsigned int deliver_plain(struct pair *q, const struct deliver_frame *fr
 		put_plain(q, f, c->iov[0].iov_base);
 		vu_mem_dirty(mem, c->iov[0].iov_base, total);
 		vu_ring_push(q->rx, c->head, total);
-		t->packets += packets_of(f);
+		t->packets += deliver_packets(f);
 		t->bytes += f->bytes;
 	}
 	window_take(w, i);
@@ -435,7 +422,7 @@ void deliver_expect(struct pair *q, unsigned int n)
 	deliver_lock(q);
 	have = window_fill(&q->window, q->rx, n);
 	if (have > 0)
-		prefetch_window(&q->window, MIN((unsigned int)have, n));
+		window_prefetch(&q->window, MIN((unsigned int)have, n));
 	deliver_unlock(q);
 }
 

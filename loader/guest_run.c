@@ -23,7 +23,6 @@
 #define HEAD_WORDS 4
 #define HEAD_BYTES (HEAD_WORDS * 8)
 #define LEAST	   64 /* bytes, virtio-net header included: nothing here handles less */
-#define LINE_BYTES 64
 
 _Static_assert(sizeof(struct vu_net_hdr) + ETH_HLEN + 4 <= HEAD_BYTES, "all that is looked at");
 _Static_assert(LEAST >= HEAD_BYTES + 16, "copy_rest() copies 16 bytes at least");
@@ -140,18 +139,6 @@ static inline bool run_one(struct run *r, const struct vu_chain *c, const struct
 	return true;
 }
 
-static void prefetch_buffers(const struct window *w, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++) {
-		const struct vu_chain *c = &w->chain[w->head + i];
-
-		if (likely(c->n_iov)) {
-			prefetch_write(c->iov[0].iov_base);
-			prefetch_write((uint8_t *)c->iov[0].iov_base + LINE_BYTES);
-		}
-	}
-}
-
 /* With the receive lock of r->q. */
 static unsigned int run_locked(struct run *r, const struct vu_chain *chain, unsigned int n)
 {
@@ -163,7 +150,7 @@ static unsigned int run_locked(struct run *r, const struct vu_chain *chain, unsi
 	if (have <= 0 || vu_ring_info(q->rx)->mem->dirty)
 		return 0;
 	n = MIN(n, (unsigned int)have);
-	prefetch_buffers(w, n);
+	window_prefetch(w, n);
 	for (i = 0; i < n; i++) {
 		if (!run_one(r, &chain[i], &w->chain[w->head + i]))
 			break;

@@ -82,11 +82,6 @@ unsigned int guest_waiting_count(const struct guest_waiting *w)
 	return w->n;
 }
 
-static uint32_t packets_of(const struct deliver_frame *f)
-{
-	return iov_wire_packets(&f->hdr, f->iov, f->n_iov, f->skip, f->bytes);
-}
-
 bool guest_waits_for(const struct guest_waiting *w, uint16_t port)
 {
 	return w->n_for[port];
@@ -188,7 +183,7 @@ static void wait_end(struct pair *p, struct waiting *f)
 /* It was counted as sent to a guest when it was added. */
 static void uncount(struct pair *p, const struct deliver_frame *f)
 {
-	count(&p->stats.tx_guest, -(uint64_t)packets_of(f), -(uint64_t)f->bytes);
+	count(&p->stats.tx_guest, -(uint64_t)deliver_packets(f), -(uint64_t)f->bytes);
 }
 
 static void by_kernel(struct pair *p, struct waiting *f)
@@ -301,7 +296,7 @@ static void retry_to(struct pair *p, struct pair *q, unsigned int first)
 	if (done)
 		w->took_ns[of[0]->port] = w->clock_ns;
 	for (unsigned int i = done; i < n && has_expired(w, of[i]); i++) {
-		deliver_drop(q, VXDP_DROP_RX_NO_BUFFER, packets_of(&of[i]->frame),
+		deliver_drop(q, VXDP_DROP_RX_NO_BUFFER, deliver_packets(&of[i]->frame),
 			     of[i]->frame.bytes);
 		bit_set(w->stalled, of[i]->port, true);
 		wait_end(p, of[i]);
@@ -352,7 +347,7 @@ void guest_stop(struct pair *p)
 		struct waiting *f = &w->frame[w->order[i]];
 
 		uncount(p, &f->frame);
-		count(&p->stats.drops[VXDP_DROP_TX_DISABLED], packets_of(&f->frame),
+		count(&p->stats.drops[VXDP_DROP_TX_DISABLED], deliver_packets(&f->frame),
 		      f->frame.bytes);
 		wait_end(p, f);
 	}

@@ -37,6 +37,7 @@
 
 #include "checksum.h"
 #include "deliver.h"
+#include "frame.h"
 
 #define FILL_BATCH 64
 #define PAGE_BYTES 4096u
@@ -323,8 +324,7 @@ static uint8_t *tx_frame(const struct pair *p, const struct direct_socket *s,
 static void tx_bounce(struct pair *p, struct direct_socket *s, const struct vu_net_hdr *hdr,
 		      const struct vu_chain *chain, uint32_t bytes)
 {
-	size_t skip = p->hdr_bytes;
-	uint8_t *chunk, *to;
+	uint8_t *chunk;
 	uint64_t addr;
 
 	if (!s->n_tx_bounce || bytes > BOUNCE_CHUNK_BYTES) {
@@ -334,18 +334,7 @@ static void tx_bounce(struct pair *p, struct direct_socket *s, const struct vu_n
 	}
 	addr = s->tx_bounce[--s->n_tx_bounce];
 	chunk = (uint8_t *)s->umem.base + addr;
-	to = chunk;
-	for (unsigned int i = 0; i < chain->n_iov; i++) {
-		size_t len = chain->iov[i].iov_len;
-
-		if (skip >= len) {
-			skip -= len;
-			continue;
-		}
-		memcpy(to, (uint8_t *)chain->iov[i].iov_base + skip, len - skip);
-		to += len - skip;
-		skip = 0;
-	}
+	iov_read(chain->iov, chain->n_iov, p->hdr_bytes, chunk, bytes);
 	if (hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
 		checksum_finish(chunk, bytes, le16toh(hdr->csum_start), le16toh(hdr->csum_offset));
 	tx_submit(s, (struct posted){.addr = addr, .kind = POSTED_BOUNCE}, bytes);

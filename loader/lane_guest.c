@@ -161,11 +161,6 @@ bool guest_add(struct pair *p, struct guest_batch *b, unsigned int i, const stru
 	return true;
 }
 
-static uint32_t packets_of(const struct deliver_frame *f)
-{
-	return iov_wire_packets(&f->hdr, f->iov, f->n_iov, f->skip, f->bytes);
-}
-
 /* A frame that has no room at its destination. */
 static void set_aside(struct pair *p, const struct guest_batch *b, unsigned int i, uint64_t now_ns)
 {
@@ -173,7 +168,7 @@ static void set_aside(struct pair *p, const struct guest_batch *b, unsigned int 
 
 	if (guest_wait(p, b, i, now_ns))
 		return;
-	deliver_drop(b->to[i], VXDP_DROP_RX_NO_BUFFER, packets_of(f), f->bytes);
+	deliver_drop(b->to[i], VXDP_DROP_RX_NO_BUFFER, deliver_packets(f), f->bytes);
 	vu_ring_push(p->tx, b->buffer[i], 0);
 }
 
@@ -211,7 +206,7 @@ static void count_sent(struct pair *p, const struct guest_batch *b)
 
 	for (unsigned int i = 0; i < b->n; i++) {
 		bytes += b->frame[i].bytes;
-		packets += likely(!b->frame[i].hdr.gso_type) ? 1 : packets_of(&b->frame[i]);
+		packets += likely(!b->frame[i].hdr.gso_type) ? 1 : deliver_packets(&b->frame[i]);
 	}
 	count(&p->stats.tx_guest, packets, bytes);
 }

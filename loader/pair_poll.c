@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "capture.h"
+#include "frame.h"
 #include "deliver.h"
 #include "guest_run.h"
 #include "guest_wait.h"
@@ -13,8 +14,7 @@
 #include "lane_kernel.h"
 #include "lane_shared.h"
 
-#define TX_PARTS   (BURST + VU_CHAIN_IOV_MAX)
-#define LINE_BYTES 64
+#define TX_PARTS (BURST + VU_CHAIN_IOV_MAX)
 
 static void fault(struct pair *p, const char *reason, bool is_rx, bool is_mem)
 {
@@ -23,24 +23,6 @@ static void fault(struct pair *p, const char *reason, bool is_rx, bool is_mem)
 	p->fault_rx = is_rx;
 	p->fault_mem = is_mem;
 	__atomic_store_n(&p->fault, reason, __ATOMIC_RELEASE);
-}
-
-/* The first bytes of a buffer in private memory: nobody can change them after the checks. */
-static void peek(const struct vu_chain *c, size_t skip, uint8_t *to, size_t bytes)
-{
-	for (unsigned int i = 0; i < c->n_iov && bytes; i++) {
-		size_t len = c->iov[i].iov_len;
-
-		if (skip >= len) {
-			skip -= len;
-			continue;
-		}
-		len = MIN(len - skip, bytes);
-		memcpy(to, (const uint8_t *)c->iov[i].iov_base + skip, len);
-		to += len;
-		bytes -= len;
-		skip = 0;
-	}
 }
 
 static struct direct_socket *tx_socket(struct pair *p)
@@ -74,8 +56,8 @@ static size_t read_head(const struct pair *p, const struct vu_chain *c, struct g
 		return n;
 	}
 	head->hdr = (struct vu_net_hdr){};
-	peek(c, 0, (uint8_t *)&head->hdr, p->hdr_bytes);
-	peek(c, p->hdr_bytes, head->frame, n);
+	iov_read(c->iov, c->n_iov, 0, &head->hdr, p->hdr_bytes);
+	iov_read(c->iov, c->n_iov, p->hdr_bytes, head->frame, n);
 	return n;
 }
 
@@ -93,7 +75,7 @@ static bool takes_wire(const struct pair *p, const struct tx_burst *t, const str
 		return false;
 	if (!p->tables.tcp_kernel)
 		return true;
-	peek(c, p->hdr_bytes, frame, n);
+	iov_read(c->iov, c->n_iov, p->hdr_bytes, frame, n);
 	return !flow_is_tcp_or_unclear(frame, n);
 }
 
@@ -174,7 +156,7 @@ static void tx_all(struct pair *p, struct direct_socket *s, struct shared_queue 
 		const uint8_t *first = chain[i].n_iov ? chain[i].iov[0].iov_base : NULL;
 
 		__builtin_prefetch(first);
-		__builtin_prefetch(first + LINE_BYTES);
+		__builtin_prefetch(first + CACHE_LINE_BYTES);
 	}
 	if (to)
 		deliver_expect(to, n);

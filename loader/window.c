@@ -41,6 +41,18 @@ int window_fill(struct window *w, struct vu_ring *rx, unsigned int chains)
 	return (int)window_chains(w);
 }
 
+void window_prefetch(const struct window *w, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		const struct vu_chain *c = &w->chain[w->head + i];
+
+		if (likely(c->n_iov)) {
+			prefetch_write(c->iov[0].iov_base);
+			prefetch_write((uint8_t *)c->iov[0].iov_base + CACHE_LINE_BYTES);
+		}
+	}
+}
+
 void window_empty_into(struct window *w, struct vu_ring *rx)
 {
 	struct vu_head heads[WINDOW_CHAINS];

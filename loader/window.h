@@ -44,6 +44,9 @@ static inline struct vu_chain *window_first(struct window *w)
  */
 int window_fill(struct window *w, struct vu_ring *rx, unsigned int chains);
 
+/** window_prefetch() - start loading the beginning of the oldest @n buffers, to write to */
+void window_prefetch(const struct window *w, unsigned int n);
+
 /** window_take() - the oldest @chains chains are used up */
 static inline void window_take(struct window *w, unsigned int chains)
 {
