@@ -20,16 +20,21 @@ vm_up vm0 vxdp="--tcp-lane direct" || bail "no guest"
 vxdp attach eth0 --vm "$LAB_DIR/vm1.sock" --name vm1 --role server >/dev/null
 check "the only guest has the direct lane" eventually 10 lane_is direct
 
-before=$(changes)
-"$VISITOR" visit --socket "$LAB_DIR/vm1.sock" --count 8 --ms 500 >/dev/null 2>"$LAB_DIR/visitor.err" &
+"$VISITOR" visit --socket "$LAB_DIR/vm1.sock" --count 100 --ms 500 >/dev/null 2>"$LAB_DIR/visitor.err" &
 visitor=$!
 eventually 10 lane_is shared
-tcp_both_ways wire vm0 "$BYTES" 7040
-n=$(($(changes) - before))
+# As many transfers as it takes to see some changes: how fast this machine is decides nothing.
+n=0 rounds=0
+while [ "$n" -lt 4 ] && [ "$((rounds++))" -lt 10 ]; do
+	before=$(changes)
+	tcp_both_ways wire vm0 "$BYTES" $((7040 + rounds))
+	n=$((n + $(changes) - before))
+	diag "$n changes of lane; $(jq -c 'map({seconds, mbit_s, retransmits} | with_entries(select(.value != null)))' <<<"$tcp")"
+	tcp_whole "$BYTES" || break
+done
 kill $visitor 2>/dev/null
 wait $visitor 2>/dev/null
 tcp_is "$BYTES" "$((BYTES / 1000000)) MB of TCP each way arrive whole"
-diag "$n changes of lane; $(jq -c 'map({seconds, mbit_s, retransmits} | with_entries(select(.value != null)))' <<<"$tcp")"
 cmp_ok "$n" '>=' 3 "with changes of lane in between"
 cmp_ok "$(stat_sum vm0 '.queues[] | (.rx.shared, .tx.shared) | .packets')" '>' 1000 "frames took the shared lane"
 cmp_ok "$(stat_sum vm0 '.queues[] | (.rx.direct, .tx.direct) | .packets')" '>' 1000 "and the direct one"

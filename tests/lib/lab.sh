@@ -181,11 +181,16 @@ tcp_both_ways() {
 	tcp=$(jq -cs . <<<"$tcp $sent $got" 2>/dev/null || echo '[]')
 }
 
-# tcp_is BYTES TEXT: the last tcp_both_ways carried all of it, unchanged, in both directions. A
+# tcp_whole BYTES: the last tcp_both_ways carried all of it, unchanged, in both directions. A
 # transfer that did not happen has no checksum, and is not equal to another that did not.
+tcp_whole() {
+	[[ $out_sum =~ ^$1\ [0-9a-f]{16}$ && $in_sum =~ ^$1\ [0-9a-f]{16}$ &&
+		$out_got = "$out_sum" && $in_got = "$in_sum" ]]
+}
+
+# tcp_is BYTES TEXT: the test of that
 tcp_is() {
-	if [[ $out_sum =~ ^$1\ [0-9a-f]{16}$ && $in_sum =~ ^$1\ [0-9a-f]{16}$ &&
-		$out_got = "$out_sum" && $in_got = "$in_sum" ]]; then
+	if tcp_whole "$1"; then
 		ok "$2"
 	else
 		not_ok "$2"
