@@ -275,11 +275,17 @@ uint64_t tap_tx_dropped(const struct tap *tap)
 
 bool tap_uso_supported(void)
 {
-	_cleanup_close_ int fd = open(TAP_DEVICE, O_RDWR | O_CLOEXEC);
+	/* Asked once: the kernel does not change, and takes some 20 ms to remove the probe. */
+	static enum { NOT_ASKED, NO, YES } known;
+	_cleanup_close_ int fd = -1;
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 
+	if (known != NOT_ASKED)
+		return known == YES;
+	fd = open(TAP_DEVICE, O_RDWR | O_CLOEXEC);
 	/* The kernel names the probe tapN; it is gone when this function returns. */
 	if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr))
 		return false;
-	return ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6) == 0;
+	known = ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6) ? NO : YES;
+	return known == YES;
 }
