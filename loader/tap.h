@@ -62,7 +62,7 @@ int tap_mtu_set(const struct tap *tap, unsigned int mtu);
 /** tap_tx_dropped() - frames the kernel could not put into a full queue since the tap was made */
 uint64_t tap_tx_dropped(const struct tap *tap);
 
-/** tap_uso_supported() - can this kernel's taps take UDP segmentation offload? For the main thread */
+/** tap_uso_supported() - can this kernel's taps take UDP segmentation offload? (main thread) */
 bool tap_uso_supported(void);
 
 #endif /* VXDP_LOADER_TAP_H */
