@@ -115,11 +115,12 @@ static uint32_t hash_mix(uint32_t hash)
 
 static uint32_t ipv4_hash(const uint8_t *ip, size_t bytes)
 {
-	size_t l4 = (ip[0] & 0x0fu) * 4;
 	uint32_t hash;
+	size_t l4;
 
 	if (bytes < IPV4_MIN_BYTES)
 		return 0;
+	l4 = (ip[0] & 0x0fu) * 4;
 	hash = load32(ip + 12) ^ load32(ip + 16);
 	if (load_be16(ip + 6) & IPV4_FRAGMENT_BITS || l4 > bytes)
 		return hash;

@@ -10,13 +10,13 @@ BPF_TEST_COMMON := $(addprefix $(BPF_TEST_BIN)/,lab.o packet.o tap.o)
 BPF_TESTS       := $(patsubst tests/bpf/%_test.c,$(BPF_TEST_BIN)/%_test,$(wildcard tests/bpf/*_test.c))
 # Tables of tests leave out what is as usual.
 BPF_TEST_FLAGS  := -Wno-missing-field-initializers
-BPF_TEST_TOOLS  := $(addprefix $(BPF_TEST_BIN)/,hold other.bpf.o)
+BPF_TEST_TOOLS  := $(addprefix $(BPF_TEST_BIN)/,hold other.bpf.o hash.bpf.o)
 TESTS           += $(BPF_TESTS) $(BPF_TEST_TOOLS)
 
 .PHONY: bpf-tests
 bpf-tests: $(BPF_TESTS) $(BPF_TEST_TOOLS)
 
-$(BPF_TEST_BIN)/other.bpf.o: tests/bpf/other.bpf.c
+$(BPF_TEST_BIN)/%.bpf.o: tests/bpf/%.bpf.c
 	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MF $(@:.o=.d) -c -o $@ $<
 
 $(BPF_TEST_BIN)/%.o: tests/bpf/%.c
@@ -24,3 +24,5 @@ $(BPF_TEST_BIN)/%.o: tests/bpf/%.c
 
 $(BPF_TESTS) $(BPF_TEST_BIN)/hold: $(BPF_TEST_BIN)/%: $(BPF_TEST_BIN)/%.o $(BPF_TEST_COMMON) $(BPF_TEST_LOADER)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LINK)
+
+$(BPF_TEST_BIN)/hash_test: $(B)/loader/flow.o
