@@ -55,6 +55,8 @@ int deliver_publish(struct deliver_table *table, uint32_t port, struct pair *con
 		set->n = n;
 		memcpy(set->pair, pairs, n * sizeof(pairs[0]));
 	}
+	if (set)
+		__atomic_store_n(&table->known[port], true, __ATOMIC_RELAXED);
 	store_release(&table->set[port], set);
 	if (!old)
 		return err;

@@ -32,6 +32,7 @@ struct deliver_set {
 
 struct deliver_table {
 	struct deliver_set *set[VXDP_PORTS_MAX];
+	bool known[VXDP_PORTS_MAX]; /* a guest has received there: it may do so again at any time */
 };
 
 /**
@@ -43,6 +44,18 @@ struct deliver_table {
  */
 int deliver_publish(struct deliver_table *table, uint32_t port, struct pair *const *pairs,
 		    unsigned int n, struct worker *const *workers, unsigned int n_workers);
+
+/** deliver_forget() - main thread: the port is no more */
+static inline void deliver_forget(struct deliver_table *table, uint32_t port)
+{
+	__atomic_store_n(&table->known[port], false, __ATOMIC_RELAXED);
+}
+
+/** deliver_comes_back() - if none receives on this port: may one do so in a moment? */
+static inline bool deliver_comes_back(const struct deliver_table *table, uint32_t port)
+{
+	return __atomic_load_n(&table->known[port], __ATOMIC_RELAXED);
+}
 
 /** deliver_pair() - the pair for frames of a flow with this hash, or NULL: none receives */
 static inline struct pair *deliver_pair(const struct deliver_table *table, uint32_t port,

@@ -70,11 +70,15 @@ struct flow_entry *guest_route(struct pair *p, struct guest_batch *b, const uint
 	e = flow_look_up(p->flows, &p->tables, &key, generation, now_ns, &stays);
 	if (e->lane != FLOW_GUEST)
 		return e;
-	if (!deliver_pair(p->deliver, e->port, 0))
-		e->lane = FLOW_KERNEL; /* a tap port, or no guest there: that changes the generation
-					*/
-	else if (!stays && !guest_enter(p, e->port, now_ns))
+	if (!deliver_pair(p->deliver, e->port, 0)) {
+		/* Rings that were only stopped for a moment raise no generation when they run. */
+		if (deliver_comes_back(p->deliver, e->port))
+			flow_slow(e, now_ns);
+		else
+			e->lane = FLOW_KERNEL; /* a tap port, or no guest so far */
+	} else if (!stays && !guest_enter(p, e->port, now_ns)) {
 		flow_slow(e, now_ns);
+	}
 	return e;
 }
 

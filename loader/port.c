@@ -647,8 +647,10 @@ void port_close(struct port **p)
 			tap_queue_set(port, port->pair[i], false);
 		pair_free(port->pair[i]);
 	}
-	if (port->id)
+	if (port->id) {
+		deliver_forget(&port->sw->deliver, port->id);
 		vxdp_port_clear(port->sw->pins, port->id);
+	}
 	tap_close(&port->tap);
 	close_fd(&port->capture.fd);
 	free(port);

@@ -44,8 +44,9 @@ bad_neighbours() {
 	expect "a guest that goes away in the middle: the others get theirs" "$clean" \
 		'all(.streams[1:3][]; .received >= .sent * 0.95)'
 	run_guests '' packed -- --prime --blink 1 "${both_ways[@]}" --count 40000
-	expect "rings that stop and start all the time: nothing wrong arrives" "$clean" '.blinks > 3' \
-		'$vx.rx_guest > 20000'
+	# The guest lane is taken again as soon as the rings run: a second later, all would have gone by the tap.
+	expect "rings that stop and start again and again: nothing wrong arrives, by the guest lane" "$clean" \
+		'.blinks == 100' '$vx.rx_guest >= 0.4 * ([.streams[].sent] | add)'
 }
 
 # The addresses are forgotten all the time, so every flow changes lanes all the time.
