@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * maps.bpf.h - every map. The tool pins them by these names in $VXDP_BPFFS/vxdp/<nic>/ (all but
- * capture_scratch), and `bpftool map dump pinned` prints them by the names of abi.h.
+ * maps.bpf.h - every map that the tool pins, by these names in $VXDP_BPFFS/vxdp/<nic>/, and that
+ * `bpftool map dump pinned` prints by the names of abi.h. Two more are the programs' own:
+ * capture_scratch and fast_flows.
  */
 #ifndef VXDP_MAPS_BPF_H
 #define VXDP_MAPS_BPF_H

@@ -18,109 +18,57 @@
 #ifndef VXDP_TAPS_BPF_H
 #define VXDP_TAPS_BPF_H
 
-#include "fdb.bpf.h"
-#include "maps.bpf.h"
-#include "parse.bpf.h"
-#include "policy.bpf.h"
-#include "stats.bpf.h"
+#include "fast.bpf.h"
 #include "steer.bpf.h"
 
-/* What vxdp_uplink_at() tells of the NIC a frame came by. */
-#define AT_VALID     (1ULL << 63)
-#define AT_GENERIC   (1ULL << 32)	  /* XDP runs in the stack */
-#define AT_NO_QUEUE  0xffff		  /* one that has no AF_XDP sockets */
-#define AT_QUEUE(at) ((__u32)(at)&0xffff) /* in the maps queues and xsks */
-#define AT_PORT(at)  ((__u32)(at) >> 16)  /* id of the wire */
-
-/* The same frame at two programs: which port it is for, and what it is. */
-struct tap_target {
-	struct vxdp_frame frame;
-	struct vxdp_config *cfg;
-	struct vxdp_policy *in;
-	struct vxdp_port *port;
-	__be16 proto;
-	void *l3;
-};
-
-/* May the frame pass from the wire to the port just as it is? */
-static __always_inline bool tap_allowed(const struct tap_target *t, __u32 id)
-{
-	struct vxdp_policy *out = policy_get(id);
-	__u32 tag = t->frame.tag;
-
-	return out && vxdp_policy_plain(t->in, out, tag & TAG_PRESENT, tag & VXDP_VLAN_MASK);
-}
-
-/* Its VLAN, by the wire's policy; false also if the source has to be looked at. */
-static __always_inline bool tap_vlan_enter(struct tap_target *t)
-{
-	return !(t->in->flags & VXDP_POLICY_SPOOF_CHECK) && vlan_enter(&t->frame, t->in);
-}
-
-static __always_inline bool tap_find(struct xdp_md *xdp, __u64 at, struct tap_target *t)
+/* The tap port it goes to, if XDP may give it such a frame, or NULL. */
+static __always_inline struct vxdp_port *tap_port(struct xdp_md *xdp, __u64 at,
+						  const struct fast *f)
 {
 	const __u16 wanted = VXDP_PORT_UP | VXDP_PORT_DIRECT;
-	struct vxdp_frame *frame = &t->frame;
-	__u32 id;
+	struct vxdp_port *port = port_get(f->frame.out_port);
 
-	t->cfg = config_get();
-	t->in = policy_get(frame->in_port);
-	if (!t->cfg || !t->in || at & AT_GENERIC || !parse_xdp(xdp, frame, &t->proto, &t->l3))
-		return false;
-	if (mac_is_group(frame->dst.mac) || !tap_vlan_enter(t))
-		return false;
-	id = fdb_port(t->cfg, &frame->dst, frame->now);
-	t->port = id >= VXDP_PORT_FIRST ? port_get(id) : NULL;
-	if (!t->port || t->port->kind != VXDP_KIND_TAP || (t->port->flags & wanted) != wanted)
-		return false;
-	frame->out_port = id;
-	frame->bytes = bpf_xdp_get_buff_len(xdp);
+	if (at & AT_GENERIC || !port || port->kind != VXDP_KIND_TAP ||
+	    (port->flags & wanted) != wanted || f->frame.bytes > port->direct_frame_bytes)
+		return NULL;
 	/* A tap takes no frame of several buffers. */
-	return frame->bytes <= t->port->direct_frame_bytes &&
-	       frame->bytes == xdp->data_end - xdp->data && tap_allowed(t, id);
-}
-
-static __always_inline int tap_done(struct xdp_md *xdp, struct tap_target *t)
-{
-	fdb_learn(t->cfg, t->in, &t->frame.src, t->frame.in_port, t->frame.now);
-	finish_xdp(xdp, &t->frame, VXDP_TO_PORT);
-	return XDP_REDIRECT;
+	return f->frame.bytes == xdp->data_end - xdp->data ? port : NULL;
 }
 
 /* In the program on the NIC. The frame is counted here, or on the CPU it is sent to. */
-static __always_inline int redirect_to_tap(struct xdp_md *xdp, __u64 at)
+static __always_inline int redirect_to_tap(struct xdp_md *xdp, __u64 at, struct fast *f)
 {
-	struct tap_target t = {.frame = {.in_port = AT_PORT(at), .packets = 1}};
+	const struct vxdp_port *port = tap_port(xdp, at, f);
 	void *end = (void *)(long)xdp->data_end;
-	__u32 id;
+	__u32 id = f->frame.out_port;
 
-	if (!tap_find(xdp, at, &t))
+	if (!port ||
+	    (port->flags & VXDP_PORT_TCP_KERNEL && is_tcp_or_unclear(f->proto, f->l3, end)))
 		return XDP_PASS;
-	if (t.port->flags & VXDP_PORT_TCP_KERNEL && is_tcp_or_unclear(t.proto, t.l3, end))
-		return XDP_PASS;
-	id = t.frame.out_port;
-	if (t.port->flags & VXDP_PORT_SPREAD && t.cfg->n_cpus) {
+	if (port->flags & VXDP_PORT_SPREAD && f->cfg->n_cpus) {
 		if (!bpf_map_lookup_elem(&taps, &id))
 			return XDP_PASS;
-		id = flow_hash_xdp(t.proto, t.l3, end) % t.cfg->n_cpus;
+		id = flow_hash_xdp(f->proto, f->l3, end) % f->cfg->n_cpus;
 		return bpf_redirect_map(&cpus, id, XDP_PASS);
 	}
 	if (bpf_redirect_map(&taps, id, XDP_PASS) != XDP_REDIRECT)
 		return XDP_PASS;
-	return tap_done(xdp, &t);
+	fast_done(xdp, f, VXDP_TO_PORT);
+	return XDP_REDIRECT;
 }
 
 /*
  * On the CPU that it chose. Not by the devmap: the kernel wants all programs that use one map of
  * that kind to be alike, which in libxdp's dispatcher the first one is not.
  */
-static __always_inline int redirect_to_tap_here(struct xdp_md *xdp, __u64 at)
+static __always_inline int redirect_to_tap_here(struct xdp_md *xdp, __u64 at, struct fast *f)
 {
-	struct tap_target t = {.frame = {.in_port = AT_PORT(at), .packets = 1}};
+	const struct vxdp_port *port = tap_port(xdp, at, f);
 
-	if (!tap_find(xdp, at, &t) || bpf_redirect(t.port->ifindex, 0) != XDP_REDIRECT)
+	if (!port || bpf_redirect(port->ifindex, 0) != XDP_REDIRECT)
 		return XDP_PASS;
-	return tap_done(xdp, &t);
+	fast_done(xdp, f, VXDP_TO_PORT);
+	return XDP_REDIRECT;
 }
 
 #endif /* VXDP_TAPS_BPF_H */

@@ -24,20 +24,21 @@
  *	guest -> wire           goes through TC egress, which knows it by its ingress_ifindex
  *	guest -> host           goes through XDP (if generic) and TC ingress again; the mark
  *	                        VXDP_MARK_TO_HOST says it was switched. XDP cannot see marks, which
- *is why it neither learns nor counts what it passes.
+ *				is why it neither learns nor counts what it passes.
  *
  * Several NICs (uplinks) make one switch: each has these programs, and is a port for its wire and
  * one for the host's stack behind it. No frame goes from one uplink to another; how frames that
  * come back are known is in uplink.bpf.h.
  *
  * With the direct lane the bytes in front of a frame are the guest's: first the virtio-net header
- *of the buffer, which XDP fills in here, while it has the cache line at hand, so that user space
- *never touches a frame; then other buffers, which is why the start of the metadata is never moved.
+ * of the buffer, which XDP fills in here, while it has the cache line at hand, so that user space
+ * never touches a frame; then other buffers, which is why the start of the metadata is never moved.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "fast.bpf.h"
 #include "fdb.bpf.h"
 #include "flood.bpf.h"
 #include "loop.bpf.h"
@@ -45,6 +46,7 @@
 #include "parse.bpf.h"
 #include "policy.bpf.h"
 #include "stats.bpf.h"
+#include "sockets.bpf.h"
 #include "steer.bpf.h"
 #include "taps.bpf.h"
 #include "wires.bpf.h"
@@ -363,216 +365,34 @@ int vxdp_tap_ingress(struct __sk_buff *skb)
 	return tap_ingress(skb, cfg, &frame, policy);
 }
 
-/* The port that owns this receive queue, if it is up and takes the direct lane, or NULL. */
-static __always_inline struct vxdp_port *direct_port(const struct vxdp_queue *queue)
+static __always_inline int uplink_xdp(struct xdp_md *xdp, bool with_head)
 {
-	const __u16 wanted = VXDP_PORT_UP | VXDP_PORT_DIRECT;
-	struct vxdp_port *port;
+	__u64 at = vxdp_uplink_at(xdp);
+	struct fast f = {.frame = {.in_port = AT_PORT(at), .packets = 1}};
+	int action;
 
-	if (queue->owner == VXDP_PORT_NONE)
-		return NULL;
-	port = port_get(queue->owner);
-	return port && (port->flags & wanted) == wanted ? port : NULL;
-}
-
-/*
- * Put an empty virtio-net header in front of the frame (virtio 1.2, 5.1.6.1): no offloads, and if
- * it is the long one, one buffer. Drivers keep at least 64 bytes there for XDP.
- */
-static __always_inline int add_virtio_header(struct xdp_md *xdp, __u32 bytes)
-{
-	const struct virtio_net_hdr_mrg_rxbuf empty = {
-		.num_buffers = __builtin_bswap16(bpf_htons(1)), /* little-endian */
-	};
-	void *data;
-
-	if (bpf_xdp_adjust_head(xdp, bytes == sizeof(empty.hdr) ? -(int)sizeof(empty.hdr)
-								: -(int)sizeof(empty)))
-		return -1;
-	data = (void *)(long)xdp->data;
-	if (bytes == sizeof(empty.hdr)) {
-		if (data + sizeof(empty.hdr) > (void *)(long)xdp->data_end)
-			return -1;
-		__builtin_memcpy(data, &empty.hdr, sizeof(empty.hdr));
-		return 0;
-	}
-	if (data + sizeof(empty) > (void *)(long)xdp->data_end)
-		return -1;
-	__builtin_memcpy(data, &empty, sizeof(empty));
-	return 0;
-}
-
-/* Is a frame from the wire one that policy lets into a guest past the stack? Sets its VLAN. */
-static __always_inline bool enter_fast(struct vxdp_frame *frame, const struct vxdp_policy *in)
-{
-	return in && !(in->flags & (VXDP_POLICY_SPOOF_CHECK)) && vlan_enter(frame, in);
-}
-
-/* And does port @id get it as it is? */
-static __always_inline bool leave_fast(const struct vxdp_frame *frame, const struct vxdp_policy *in,
-				       __u32 id)
-{
-	struct vxdp_policy *out = policy_get(id);
-
-	return out &&
-	       vxdp_policy_plain(in, out, frame->tag & TAG_PRESENT, frame->tag & VXDP_VLAN_MASK);
-}
-
-/*
- * May a frame for @port leave the stack out? Its keys are in @frame, and so is its length then.
- *
- * Generic XDP runs after GRO: there, TCP comes in frames of any size, of which AF_XDP takes only
- * some, so it takes none.
- */
-static __always_inline bool is_fast(struct xdp_md *xdp, __u64 at, const struct vxdp_port *port,
-				    struct vxdp_frame *frame, __be16 proto, void *l3)
-{
-	frame->bytes = bpf_xdp_get_buff_len(xdp);
-	if (frame->bytes > port->direct_frame_bytes)
-		return false;
-	return !(port->flags & VXDP_PORT_TCP_KERNEL || at & AT_GENERIC) ||
-	       !is_tcp_or_unclear(proto, l3, (void *)(long)xdp->data_end);
-}
-
-/*
- * Where XDP is: AT_VALID and what the macros below take out; 0: all is left to TC, which it is on a
- * standby, and for what seems to be a frame of our own that came back. A function that the verifier
- * looks at by itself: within the programs it would be too much.
- */
-__noinline __u64 vxdp_uplink_at(struct xdp_md *xdp)
-{
-	struct vxdp_config *cfg = config_get();
-	struct vxdp_frame frame = {};
-	const struct vxdp_uplink *up;
-	struct vxdp_policy *policy;
-	__u64 queue = AT_NO_QUEUE;
-	__be16 proto;
-	void *l3;
-
-	up = cfg ? uplink_by_ifindex(cfg, xdp->ingress_ifindex) : NULL;
-	if (!up || up->standby)
-		return 0;
-	if (cfg->n_uplinks_end > 1) {
-		policy = policy_get(up->port);
-		if (!policy || !parse_xdp(xdp, &frame, &proto, &l3) || !vlan_enter(&frame, policy))
-			return 0;
-		if (loop_source(cfg, up, &frame, false) != LOOP_NOT)
-			return 0;
-	}
-	if (xdp->rx_queue_index < up->n_queues)
-		queue = up->queue_base + xdp->rx_queue_index;
-	return AT_VALID | (up->generic_xdp ? AT_GENERIC : 0) | (__u64)up->port << 16 |
-	       (queue & 0xffff);
-}
-
-/*
- * From the wire, first, on a queue that one guest owns: does this frame go to its memory? Learning
- * and counting are done then.
- */
-static __always_inline bool redirect_to_owner(struct xdp_md *xdp, __u64 at,
-					      const struct vxdp_queue *queue)
-{
-	struct vxdp_frame frame = {.in_port = AT_PORT(at), .packets = 1};
-	struct vxdp_config *cfg = config_get();
-	struct vxdp_port *port = direct_port(queue);
-	struct vxdp_policy *in = policy_get(frame.in_port);
-	__be16 proto;
-	void *l3;
-
-	if (!port || !cfg || !parse_xdp(xdp, &frame, &proto, &l3))
-		return false;
-	if (mac_is_group(frame.dst.mac) || !enter_fast(&frame, in) ||
-	    !leave_fast(&frame, in, queue->owner) ||
-	    fdb_port(cfg, &frame.dst, frame.now) != queue->owner)
-		return false;
-	if (!is_fast(xdp, at, port, &frame, proto, l3))
-		return false;
-	if (bpf_redirect_map(&xsks, AT_QUEUE(at), XDP_PASS) != XDP_REDIRECT)
-		return false;
-	frame.out_port = queue->owner;
-	fdb_learn(cfg, in, &frame.src, frame.in_port, frame.now);
-	finish_xdp(xdp, &frame, VXDP_TO_DIRECT);
-	return true;
-}
-
-/* Tell user space the port in front of the frame, so that it need not look the address up again. */
-static __always_inline int add_shared_head(struct xdp_md *xdp, __u16 port)
-{
-	const struct vxdp_shared_head head = {.port = port};
-	void *data;
-
-	if (bpf_xdp_adjust_head(xdp, -(int)sizeof(head)))
-		return XDP_ABORTED;
-	data = (void *)(long)xdp->data;
-	if (data + sizeof(head) > (void *)(long)xdp->data_end)
-		return XDP_ABORTED;
-	__builtin_memcpy(data, &head, sizeof(head));
-	return XDP_REDIRECT;
-}
-
-/* The same on a queue of all: to whichever guest the address is behind, through vxdp's memory. */
-static __always_inline int redirect_to_shared(struct xdp_md *xdp, __u64 at)
-{
-	struct vxdp_frame frame = {.in_port = AT_PORT(at), .packets = 1};
-	const __u16 wanted = VXDP_PORT_UP | VXDP_PORT_SHARED;
-	struct vxdp_policy *in = policy_get(frame.in_port);
-	struct vxdp_config *cfg = config_get();
-	struct vxdp_port *port;
-	__be16 proto;
-	__u32 id;
-	void *l3;
-
-	if (!cfg || !parse_xdp(xdp, &frame, &proto, &l3) || mac_is_group(frame.dst.mac) ||
-	    !enter_fast(&frame, in))
+	if (!at || !fast_find(xdp, &f))
 		return XDP_PASS;
-	id = fdb_port(cfg, &frame.dst, frame.now);
-	if (id < VXDP_PORT_FIRST || !leave_fast(&frame, in, id))
-		return XDP_PASS;
-	port = port_get(id);
-	if (!port || (port->flags & wanted) != wanted || !is_fast(xdp, at, port, &frame, proto, l3))
-		return XDP_PASS;
-	if (bpf_redirect_map(&xsks, AT_QUEUE(at), XDP_PASS) != XDP_REDIRECT)
-		return XDP_PASS;
-	frame.out_port = id;
-	fdb_learn(cfg, in, &frame.src, frame.in_port, frame.now);
-	finish_xdp(xdp, &frame, VXDP_TO_SHARED);
-	return add_shared_head(xdp, id);
+	action = redirect_to_socket(xdp, at, &f, with_head);
+	return action == XDP_PASS ? redirect_to_tap(xdp, at, &f) : action;
 }
 
+/* From the wire, first. */
 SEC("xdp.frags")
 int vxdp_uplink_xdp(struct xdp_md *xdp)
 {
-	__u64 at = vxdp_uplink_at(xdp);
-	__u32 index = AT_QUEUE(at);
-	struct vxdp_queue *queue;
-	int action = XDP_PASS;
-
-	if (!at)
-		return XDP_PASS;
-	queue = bpf_map_lookup_elem(&queues, &index);
-	if (queue && queue->owner == VXDP_QUEUE_SHARED)
-		action = redirect_to_shared(xdp, at);
-	else if (queue && redirect_to_owner(xdp, at, queue))
-		action = add_virtio_header(xdp, queue->hdr_bytes) ? XDP_ABORTED : XDP_REDIRECT;
-	return action == XDP_PASS ? redirect_to_tap(xdp, at) : action;
+	return uplink_xdp(xdp, true);
 }
 
 /*
- * The same without the header. For libxdp before 1.5.5, whose dispatcher lets no program in that
- * moves the start of a frame, on kernels that look (6.13; 6.12 and others with their updates).
- * Without a head in front of the frame there are no shared queues.
+ * The same without anything in front of the frame. For libxdp before 1.5.5, whose dispatcher lets
+ * no program in that moves the start of a frame, on kernels that look (6.13; 6.12 and others with
+ * their updates).
  */
 SEC("xdp.frags")
 int vxdp_uplink_xdp_bare(struct xdp_md *xdp)
 {
-	__u64 at = vxdp_uplink_at(xdp);
-	__u32 index = AT_QUEUE(at);
-	struct vxdp_queue *queue;
-
-	if (!at)
-		return XDP_PASS;
-	queue = bpf_map_lookup_elem(&queues, &index);
-	return queue && redirect_to_owner(xdp, at, queue) ? XDP_REDIRECT : redirect_to_tap(xdp, at);
+	return uplink_xdp(xdp, false);
 }
 
 /* What the two above sent to this CPU for a tap with many queues. */
@@ -580,8 +400,9 @@ SEC("xdp.frags/cpumap")
 int vxdp_uplink_cpu(struct xdp_md *xdp)
 {
 	__u64 at = vxdp_uplink_at(xdp);
+	struct fast f = {.frame = {.in_port = AT_PORT(at), .packets = 1}};
 
-	return at ? redirect_to_tap_here(xdp, at) : XDP_PASS;
+	return at && fast_find(xdp, &f) ? redirect_to_tap_here(xdp, at, &f) : XDP_PASS;
 }
 
 /*

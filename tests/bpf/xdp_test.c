@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <vxdp/util.h>
 
@@ -289,6 +291,107 @@ static void run_test(struct lab *lab, const struct test *t, int prog_fd, enum wa
 			 (unsigned long long)(after.packets - before.packets), run.data_size_out);
 }
 
+/* Does the program send a frame for the guest to its socket? */
+static bool reaches_guest(const struct lab *lab, int prog_fd)
+{
+	const struct packet_spec spec = TO_GUEST(.l3 = PACKET_PLAIN);
+	uint8_t out[PACKET_MAX + 64];
+	struct xdp_md ctx = {.ingress_ifindex = lab->nic_ifindex};
+	struct packet packet;
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet.data, .data_out = out,
+		    .data_size_out = sizeof(out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
+		    .repeat = 1);
+
+	packet_build(&spec, &packet);
+	run.data_size_in = packet.bytes;
+	ctx.data_end = packet.bytes;
+	if (bpf_prog_test_run_opts(prog_fd, &run))
+		tap_bail("test run: %s", strerror(errno));
+	return run.retval == XDP_REDIRECT;
+}
+
+static void unlearn_quietly(struct lab *lab)
+{
+	const struct vxdp_fdb_key key = {.mac = GUEST0};
+
+	if (bpf_map_delete_elem(lab->pins->fdb, &key))
+		tap_bail("the address was not in the table");
+}
+
+static void unlearn(struct lab *lab)
+{
+	vxdp_fdb_flush(lab->pins, LAB_PORT(0), true);
+}
+
+static void move_away(struct lab *lab)
+{
+	const uint8_t guest[] = GUEST0;
+
+	lab_fdb_add(lab, guest, 0, LAB_PORT(1), 0);
+}
+
+static void join_vlan(struct lab *lab)
+{
+	const struct vxdp_policy policy = {.vlan_mode = VXDP_VLAN_ACCESS, .pvid = 10};
+
+	lab_policy(lab, LAB_PORT(0), &policy);
+}
+
+static void check_wire_sources(struct lab *lab)
+{
+	const struct vxdp_policy policy = {.flags = VXDP_POLICY_SPOOF_CHECK};
+
+	lab_policy(lab, VXDP_PORT_UPLINK, &policy);
+}
+
+static void go_down(struct lab *lab)
+{
+	vxdp_port_flags(lab->pins, LAB_PORT(0), 0, VXDP_PORT_UP);
+}
+
+static void give_queue_away(struct lab *lab)
+{
+	vxdp_queue_owner_set(lab->pins, 0, LAB_PORT(1), HEADER_BYTES);
+}
+
+static const struct {
+	const char *text;
+	void (*change)(struct lab *lab);
+} changes[] = {
+	{"its address is removed", unlearn}, {"its address moves", move_away},
+	{"it joins a VLAN", join_vlan},	     {"the wire's sources are checked", check_wire_sources},
+	{"it goes down", go_down},	     {"the queue is another guest's", give_queue_away},
+};
+
+#define REMEMBERED_US 600000 /* longer than fast.bpf.h remembers a flow */
+
+/* What a CPU remembers of a flow it forgets at once when something changes, and with time. */
+static void test_memory(struct lab *lab, int prog_fd, const struct xsk *xsk)
+{
+	const struct test plain = {"", TO_GUEST(.l3 = PACKET_PLAIN), 1};
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET((unsigned int)sched_getcpu(), &cpu);
+	sched_setaffinity(0, sizeof(cpu), &cpu);
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		set_up(lab, &plain, OWNED, xsk);
+		tap_ok(reaches_guest(lab, prog_fd) && reaches_guest(lab, prog_fd),
+		       "to the guest, until %s", changes[i].text);
+		changes[i].change(lab);
+		tap_ok(!reaches_guest(lab, prog_fd), "on to TC at once when %s", changes[i].text);
+		lab_policy(lab, VXDP_PORT_UPLINK, NULL);
+	}
+	set_up(lab, &plain, OWNED, xsk);
+	/* The first one's source is new, which makes what was found out before worthless. */
+	tap_ok(reaches_guest(lab, prog_fd) && reaches_guest(lab, prog_fd),
+	       "to the guest, looked up");
+	unlearn_quietly(lab);
+	tap_ok(reaches_guest(lab, prog_fd), "to the guest, remembered");
+	usleep(REMEMBERED_US);
+	tap_ok(!reaches_guest(lab, prog_fd), "on to TC: not remembered for ever");
+}
+
 /* Hash of a frame. A test run of a socket filter hides the first 14 bytes. */
 static uint32_t hash_of(int prog_fd, const struct packet_spec *spec)
 {
@@ -376,7 +479,7 @@ int main(int argc, char **argv)
 	struct xsk xsk;
 	int fd, bare_fd;
 
-	tap_plan(N_WAYS * ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(flows));
+	tap_plan(N_WAYS * ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(flows) + 2 * ARRAY_SIZE(changes) + 3);
 	lab_open(&lab, VXDP_XDP_NATIVE);
 	fd = xdp_fd(&lab);
 	bare_fd = load_bare(&lab, &object);
@@ -387,6 +490,7 @@ int main(int argc, char **argv)
 		run_test(&lab, &tests[i], bare_fd, BARE, &xsk);
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		run_test(&lab, &tests[i], fd, SHARED, &xsk);
+	test_memory(&lab, fd, &xsk);
 	test_steering(vxdp_bpf_steering_fd(lab.bpf));
 	xsk_close(&xsk);
 	bpf_object__close(object);

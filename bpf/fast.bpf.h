@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * fast.bpf.h - frames from the wire that XDP takes to a guest past the host's stack: where they
+ * come in, and which port they go to.
+ *
+ * Theory of operation
+ *
+ * For as long as config.generation stays what it is, policy and the address table say the same of a
+ * pair of addresses. So each CPU remembers what they said, in fast_flows: that is two look-ups in a
+ * hash table less for a frame. After FAST_FLOW_NS it asks again, which also notes that the source
+ * address is still there. Frames with a tag are looked up each time; those that policy changes, or
+ * that go to more than one port, are TC's.
+ *
+ * Only what has been sent on is learnt and counted here, by fast_done(): what XDP lets pass comes
+ * to TC, which does both.
+ */
+#ifndef VXDP_FAST_BPF_H
+#define VXDP_FAST_BPF_H
+
+#include "fdb.bpf.h"
+#include "loop.bpf.h"
+#include "maps.bpf.h"
+#include "parse.bpf.h"
+#include "policy.bpf.h"
+#include "stats.bpf.h"
+
+/* What vxdp_uplink_at() tells of the NIC a frame came by. */
+#define AT_VALID     (1ULL << 63)
+#define AT_GENERIC   (1ULL << 32)	  /* XDP runs in the stack */
+#define AT_NO_QUEUE  0xffff		  /* one that has no AF_XDP sockets */
+#define AT_QUEUE(at) ((__u32)(at)&0xffff) /* in the maps queues and xsks */
+#define AT_PORT(at)  ((__u32)(at) >> 16)  /* id of the wire */
+
+#define FAST_FLOWS   256		  /* remembered by a CPU; a power of two */
+#define FAST_FLOW_NS (FDB_REFRESH_NS / 2) /* ageing times are whole seconds */
+
+/* Untagged frames with these addresses that come in here go there. */
+struct fast_flow {
+	__u64 dst; /* MAC address, and two bytes of zeros */
+	__u64 src;
+	__u64 generation; /* under which that was so */
+	__u64 until_ns;	  /* coarse CLOCK_MONOTONIC; 0: the entry is free */
+	__u16 in_port;
+	__u16 out_port;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FAST_FLOWS);
+	__type(key, __u32);
+	__type(value, struct fast_flow);
+} fast_flows SEC(".maps");
+
+/* A frame on its way past the stack. */
+struct fast {
+	struct vxdp_frame frame;
+	struct vxdp_config *cfg;
+	const struct vxdp_policy *in;
+	struct fast_flow *flow; /* where to remember it, or NULL */
+	__u64 dst, src;		/* as in struct fast_flow */
+	__u64 generation;
+	void *l3;
+	__be16 proto; /* of what is at l3 */
+	bool known;   /* it was remembered */
+};
+
+/*
+ * Where XDP is: AT_VALID and what the macros above take out; 0: all is left to TC, which it is on a
+ * standby, and for what seems to be a frame of our own that came back. A function that the verifier
+ * looks at by itself: within the programs it would be too much.
+ */
+__noinline __u64 vxdp_uplink_at(struct xdp_md *xdp)
+{
+	struct vxdp_config *cfg = config_get();
+	struct vxdp_frame frame = {};
+	const struct vxdp_uplink *up;
+	struct vxdp_policy *policy;
+	__u64 queue = AT_NO_QUEUE;
+	__be16 proto;
+	void *l3;
+
+	up = cfg ? uplink_by_ifindex(cfg, xdp->ingress_ifindex) : NULL;
+	if (!up || up->standby)
+		return 0;
+	if (cfg->n_uplinks_end > 1) {
+		policy = policy_get(up->port);
+		if (!policy || !parse_xdp(xdp, &frame, &proto, &l3) || !vlan_enter(&frame, policy))
+			return 0;
+		if (loop_source(cfg, up, &frame, false) != LOOP_NOT)
+			return 0;
+	}
+	if (xdp->rx_queue_index < up->n_queues)
+		queue = up->queue_base + xdp->rx_queue_index;
+	return AT_VALID | (up->generic_xdp ? AT_GENERIC : 0) | (__u64)up->port << 16 |
+	       (queue & 0xffff);
+}
+
+/* ---- What a CPU remembers ---- */
+
+static __always_inline struct fast_flow *flow_slot(__u64 dst, __u64 src)
+{
+	__u32 slot = ((dst ^ src << 7) * 0x9e3779b97f4a7c15ULL) >> 32;
+
+	slot &= FAST_FLOWS - 1;
+	return bpf_map_lookup_elem(&fast_flows, &slot);
+}
+
+static __always_inline bool flow_holds(const struct fast *f)
+{
+	const struct fast_flow *flow = f->flow;
+
+	return flow && flow->dst == f->dst && flow->src == f->src &&
+	       flow->in_port == f->frame.in_port && flow->generation == f->generation &&
+	       flow->until_ns > f->frame.now;
+}
+
+static __always_inline void flow_remember(const struct fast *f)
+{
+	struct fast_flow *flow = f->flow;
+
+	if (!flow)
+		return;
+	flow->dst = f->dst;
+	flow->src = f->src;
+	flow->generation = f->generation;
+	flow->until_ns = f->frame.now + FAST_FLOW_NS;
+	flow->in_port = f->frame.in_port;
+	flow->out_port = f->frame.out_port;
+}
+
+/* ---- Where to ---- */
+
+/* By policy and the address table. Sets the VLAN and frame.out_port. */
+static __always_inline bool fast_look_up(struct fast *f)
+{
+	struct vxdp_frame *frame = &f->frame;
+	const struct vxdp_policy *out;
+	__u32 id;
+
+	if (mac_is_group(frame->dst.mac) || f->in->flags & VXDP_POLICY_SPOOF_CHECK ||
+	    !vlan_enter(frame, f->in))
+		return false;
+	id = fdb_port(f->cfg, &frame->dst, frame->now);
+	out = id >= VXDP_PORT_FIRST ? policy_get(id) : NULL;
+	if (!out ||
+	    !vxdp_policy_plain(f->in, out, frame->tag & TAG_PRESENT, frame->tag & VXDP_VLAN_MASK))
+		return false;
+	frame->out_port = id;
+	return true;
+}
+
+/*
+ * May the frame go to one guest just as it is? Then frame.out_port is that guest's port, which may
+ * have gone meanwhile. @f: all zeros, but for what is known of the frame: where it came in
+ */
+static __always_inline bool fast_find(struct xdp_md *xdp, struct fast *f)
+{
+	struct vxdp_frame *frame = &f->frame;
+
+	f->cfg = config_get();
+	f->in = policy_get(frame->in_port);
+	if (!f->cfg || !f->in || !parse_xdp(xdp, frame, &f->proto, &f->l3))
+		return false;
+	frame->bytes = bpf_xdp_get_buff_len(xdp);
+	/* Before anything is looked up: a change meanwhile makes what is remembered worthless. */
+	f->generation = *(volatile __u64 *)&f->cfg->generation;
+	if (frame->tag)
+		return fast_look_up(f);
+	__builtin_memcpy(&f->dst, &frame->dst, sizeof(f->dst));
+	__builtin_memcpy(&f->src, &frame->src, sizeof(f->src));
+	f->flow = flow_slot(f->dst, f->src);
+	f->known = flow_holds(f);
+	if (!f->known)
+		return fast_look_up(f);
+	frame->out_port = f->flow->out_port;
+	return true;
+}
+
+/* It was sent on: note its source, and count it. */
+static __always_inline void fast_done(struct xdp_md *xdp, struct fast *f, __u32 verdict)
+{
+	if (!f->known) {
+		fdb_learn(f->cfg, f->in, &f->frame.src, f->frame.in_port, f->frame.now);
+		flow_remember(f);
+	}
+	finish_xdp(xdp, &f->frame, verdict);
+}
+
+#endif /* VXDP_FAST_BPF_H */
