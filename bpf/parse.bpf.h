@@ -263,6 +263,17 @@ static __always_inline void restore_mac_header(struct __sk_buff *skb)
 		bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0);
 }
 
+/* The head nearly always has the Ethernet header; where it does, no helper is called for it. */
+static __always_inline bool load_ethernet(struct __sk_buff *skb, struct ethhdr *eth)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+
+	if (data + sizeof(*eth) > end)
+		return !bpf_skb_load_bytes(skb, 0, eth, sizeof(*eth));
+	__builtin_memcpy(eth, data, sizeof(*eth));
+	return true;
+}
+
 /* Addresses, tag and size of an skb; false if it is too short to have any. */
 static __always_inline bool parse_skb(struct __sk_buff *skb, struct vxdp_frame *frame)
 {
@@ -274,7 +285,7 @@ static __always_inline bool parse_skb(struct __sk_buff *skb, struct vxdp_frame *
 	frame->tag_proto = bpf_htons(ETH_P_8021Q);
 	frame->packets = 1;
 	frame->bytes = skb->len;
-	if (bpf_skb_load_bytes(skb, 0, &eth, sizeof(eth)))
+	if (!load_ethernet(skb, &eth))
 		return false;
 	proto = eth.h_proto;
 	if (skb->vlan_present) {

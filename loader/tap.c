@@ -110,12 +110,7 @@ int tap_silence(const struct tap *tap)
 	return reply.e.error;
 }
 
-/*
- * No queueing discipline: a tap takes a frame or drops it, so nothing is ever queued in front of
- * it. The default one allocates for all of the tap's 256 queues and as many frames as each may
- * hold, some 25 MiB a port.
- */
-static void tap_no_qdisc(const struct tap *tap)
+void tap_no_qdisc(const struct tap *tap)
 {
 	struct netlink_request request;
 	struct tcmsg *tc =

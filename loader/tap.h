@@ -54,6 +54,15 @@ int tap_offloads_set(const struct tap *tap, uint64_t virtio_features);
  */
 int tap_silence(const struct tap *tap);
 
+/**
+ * tap_no_qdisc() - no queueing discipline
+ *
+ * A tap takes a frame or drops it, so nothing is ever queued in front of it. The default discipline
+ * allocates for all of the tap's 256 queues and as many frames as each may hold, some 25 MiB a
+ * port, and takes about a tenth of the time that a frame from tap to tap does.
+ */
+void tap_no_qdisc(const struct tap *tap);
+
 /** tap_carrier_set() - as the guest's link. Return: 0 or -errno. */
 int tap_carrier_set(const struct tap *tap, bool up);
 

@@ -137,7 +137,10 @@ static int set_up(const char *name, const struct tap_dev_options *options)
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	ifr.ifr_qlen = TAP_TX_QUEUE;
 	err = dev_ioctl(SIOCSIFTXQLEN, &ifr);
-	return err ? err : tap_dev_up(name);
+	if (err)
+		return err;
+	tap_no_qdisc(&tap);
+	return tap_dev_up(name);
 }
 
 int tap_dev_make(const char *name, const struct tap_dev_options *options, struct vx_error *error)

@@ -70,8 +70,7 @@ static int load_program(int map, int ifindex)
 	return bpf_prog_load(BPF_PROG_TYPE_XDP, "offer", "GPL", code, ARRAY_SIZE(code), NULL);
 }
 
-/* UDP between two addresses of the range for benchmarks; the payload is zeros. */
-static void make_frame(struct offer *o)
+void offer_make_frame(struct offer *o)
 {
 	static const uint8_t ip[] = {0x45, 0, 0,   0,  0, 0, 0,	  0,  64, 17,
 				     0,	   0, 198, 18, 0, 1, 198, 18, 0,  2};
@@ -100,7 +99,7 @@ int offer_load(struct offer *o)
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
 	void *state;
 
-	make_frame(o);
+	offer_make_frame(o);
 	o->map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "offer", sizeof(uint32_t), sizeof(*o->state), 1,
 				&opts);
 	if (o->map < 0)

@@ -25,6 +25,9 @@ struct offer {
 	uint8_t frame[OFFER_BYTES_MAX];
 };
 
+/** offer_make_frame() - UDP between two addresses of the range for benchmarks, of zeros */
+void offer_make_frame(struct offer *o);
+
 /** offer_load() - make the program and the frame. 0 or -errno. */
 int offer_load(struct offer *o);
 

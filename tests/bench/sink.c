@@ -2,7 +2,9 @@
 /*
  * sink.c - drop all that arrives on a netdev, at the earliest point, until SIGTERM or SIGINT.
  *
- *   sink IFACE
+ *   sink IFACE [pass]
+ *
+ * With "pass" it drops nothing: what remains is what it costs that there is a program.
  *
  * What the far end of a wire does with frames would else be time of the switch's thread, whose
  * softirq it runs in. The netdev's own counters still see each frame. Prints "ready".
@@ -21,18 +23,20 @@
 
 int main(int argc, char **argv)
 {
-	/* return XDP_DROP */
+	const bool pass = argc == 3 && !strcmp(argv[2], "pass");
 	const struct bpf_insn code[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_DROP},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K,
+		 .dst_reg = BPF_REG_0,
+		 .imm = pass ? XDP_PASS : XDP_DROP},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
-	unsigned int ifindex = argc == 2 ? if_nametoindex(argv[1]) : 0;
+	unsigned int ifindex = argc == 2 || pass ? if_nametoindex(argv[1]) : 0;
 	sigset_t set;
 	int prog, link, signal;
 
 	if (!ifindex) {
-		fputs("usage: sink IFACE\n", stderr);
+		fputs("usage: sink IFACE [pass]\n", stderr);
 		return 2;
 	}
 	prog = bpf_prog_load(BPF_PROG_TYPE_XDP, "sink", "GPL", code, ARRAY_SIZE(code), NULL);

@@ -3,7 +3,7 @@
 #
 # Tap ports: attached, looked at, upgraded and detached without a process, and beside one.
 . "$(dirname "$0")/env.sh"
-plan 62
+plan 63
 cli_begin
 before=$(nic_state 2>/dev/null)
 
@@ -40,6 +40,7 @@ exits 0 "a tap that is not there" vxdp attach eth0 --tap tap0 --owner nobody --g
 fits '.port == "tap0" and .pid == 0' "needs no process"
 is "$(tap_has tap0 '"\(.type) \(.vnet_hdr) \(.persist) \(.multi_queue) \(.user) \(.group)"')" \
 	"tap true true false nobody daemon" "is made, for that owner"
+is "$(on_host tc -j qdisc show dev tap0 root | jq -r '.[0].kind')" noqueue "and has no queueing discipline"
 opens() { on_host setpriv --reuid="$1" --regid=daemon --clear-groups "$DIR/tapguest" tap0 --mac 02:00:00:00:00:01 --ip 10.77.0.9 --seconds 0.1; }
 install -m 755 "$ROOT/build/tests/taps/tapguest" "$DIR/tapguest"
 chmod 755 "$DIR"
