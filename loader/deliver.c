@@ -406,7 +406,7 @@ unsigned int deliver_burst(struct pair *q, const struct deliver_frame *frames, u
 	if (t.packets) {
 		count(lane, t.packets, t.bytes);
 		vu_ring_flush(q->rx);
-		vu_ring_notify(q->rx);
+		deliver_tell(q);
 	}
 	if (done < n)
 		__atomic_store_n(&q->rx_waited, true, __ATOMIC_RELAXED);

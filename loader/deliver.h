@@ -13,6 +13,7 @@
 #define VXDP_LOADER_DELIVER_H
 
 #include "pair.h"
+#include "tell.h"
 
 /* A frame in memory the worker may read, for a guest. */
 struct deliver_frame {
@@ -143,6 +144,12 @@ static inline void deliver_unlock(struct pair *q)
 {
 	if (q->rx_shared)
 		spin_unlock(&q->rx_lock);
+}
+
+/* Does the guest want to know of what it was given? */
+static inline void deliver_tell(struct pair *q)
+{
+	tell_later(q->rx_shared ? NULL : q->tell, q->rx);
 }
 
 #endif /* VXDP_LOADER_DELIVER_H */

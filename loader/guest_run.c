@@ -8,6 +8,10 @@
  * are stored into the receiver's buffer, so that what was checked is what is sent. What follows
  * them decides nothing and is copied from guest to guest.
  *
+ * The buffers on both sides are borrowed from their rings for as long as that takes
+ * (vu_ring_run_start()): those of the receiver first, so that they are on their way when the first
+ * frame is looked at. Only if its window (window.h) holds older ones, those are used.
+ *
  * The first frame that is different ends the run: lane_guest.c can do everything, and has not lost
  * any order by that, since all before it has been delivered.
  */
@@ -27,9 +31,12 @@
 _Static_assert(sizeof(struct vu_net_hdr) + ETH_HLEN + 4 <= HEAD_BYTES, "all that is looked at");
 _Static_assert(LEAST >= HEAD_BYTES + 16, "copy_rest() copies 16 bytes at least");
 
+typedef uint64_t pair_of_words __attribute__((vector_size(16)));
+
 /* The first bytes of a buffer as words, in the order of memory. */
 union head {
 	uint64_t word[HEAD_WORDS];
+	pair_of_words pair[HEAD_WORDS / 2]; /* what a register holds */
 	uint8_t byte[HEAD_BYTES];
 	struct {
 		struct vu_net_hdr hdr;
@@ -37,10 +44,12 @@ union head {
 	} __attribute__((packed));
 };
 
-/* Which bits of the head ask for something, and which tell the flow (if it has no VLAN tag). */
+/* Which bits of the head ask for something. */
 static const union head asks_mask = {.hdr = {.flags = 0xff, .gso_type = 0xff}};
-static const union head flow_mask = {.frame = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-					       0xff, 0xff, 0xff, 0xff, 0xff}};
+/* Those, and which tell the flow if it has no VLAN tag: alike in these, the same has to be done. */
+static const union head alike_mask = {.hdr = {.flags = 0xff, .gso_type = 0xff},
+				      .frame = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+						0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 /* What the receiver gets as virtio-net header. */
 static const union head plain_mask = {.frame = {[0 ... sizeof(asks_mask.frame) - 1] = 0xff}};
 static const union head plain = {.byte = {[offsetof(struct vu_net_hdr, num_buffers)] = 1}};
@@ -51,24 +60,23 @@ struct run {
 	uint32_t bytes_max;
 	uint32_t generation;
 	uint64_t now_ns;
-	union head last; /* of the frame before: the same flow goes the same way */
-	bool last_known;
+	union head last; /* of the frame before */
 	uint64_t bytes;
-	uint32_t used[BURST];
+	unsigned int have; /* of to[] that the ring lends */
+	struct vu_buf to[BURST];
 };
 
-static inline bool asks_for_nothing(const union head *h)
+static bool asks_for_nothing(const union head *h)
 {
 	return !((h->word[0] & asks_mask.word[0]) | (h->word[1] & asks_mask.word[1]));
 }
 
-static inline bool is_same_flow(const union head *a, const union head *b)
+static inline bool is_alike(const union head *a, const union head *b)
 {
-	uint64_t differs = 0;
+	const pair_of_words differs = ((a->pair[0] ^ b->pair[0]) & alike_mask.pair[0]) |
+				      ((a->pair[1] ^ b->pair[1]) & alike_mask.pair[1]);
 
-	for (unsigned int i = 1; i < HEAD_WORDS; i++)
-		differs |= (a->word[i] ^ b->word[i]) & flow_mask.word[i];
-	return !differs;
+	return !(differs[0] | differs[1]);
 }
 
 static struct flow_entry *flow_of(const struct run *r, const union head *h)
@@ -87,18 +95,16 @@ static inline bool is_tagged(const union head *h)
 	return type == htobe16(ETH_P_8021Q) || type == htobe16(ETH_P_8021AD);
 }
 
-/* Does the frame go where the run goes? */
-static inline bool goes_along(struct run *r, const union head *h)
+/* Does a frame that is not like the one before go where the run goes, as it is? */
+static bool goes_along(struct run *r, const union head *h)
 {
-	const struct flow_entry *e;
+	const struct flow_entry *e = asks_for_nothing(h) ? flow_of(r, h) : NULL;
 
-	if (likely(r->last_known && is_same_flow(h, &r->last)))
-		return true;
-	e = flow_of(r, h);
 	if (!e || e->port != r->port)
 		return false;
 	r->last = *h;
-	r->last_known = !is_tagged(h);
+	if (is_tagged(h))
+		r->last.hdr = asks_mask.hdr; /* no frame that may pass is like that */
 	return true;
 }
 
@@ -116,98 +122,162 @@ static inline void copy_rest(uint8_t *to, const uint8_t *from, uint32_t n)
 	memcpy(to + last, from + last, 16);
 }
 
-/* One frame from @c to @d, if it is as expected. */
-static inline bool run_one(struct run *r, const struct vu_chain *c, const struct vu_chain *d)
+/* One frame from @from to @to, if it is as expected. */
+static inline bool run_one(struct run *r, const struct vu_buf *from, struct vu_buf *to)
 {
-	const uint8_t *from = c->iov[0].iov_base;
-	uint8_t *to = d->iov[0].iov_base;
+	const uint32_t bytes = from->bytes;
 	union head h;
 
-	if (unlikely(c->n_iov != 1 || d->n_iov != 1 || c->bytes < LEAST ||
-		     c->bytes > r->bytes_max || c->bytes > d->bytes))
+	if (unlikely(bytes < LEAST || bytes > r->bytes_max || bytes > to->bytes))
 		return false;
-	memcpy(&h, from, sizeof(h));
-	if (unlikely(!asks_for_nothing(&h) || !goes_along(r, &h)))
+	memcpy(&h, from->base, sizeof(h));
+	if (unlikely(!is_alike(&h, &r->last)) && !goes_along(r, &h))
 		return false;
-	for (unsigned int i = 0; i < HEAD_WORDS; i++) {
-		uint64_t word = (h.word[i] & plain_mask.word[i]) | plain.word[i];
-
-		memcpy(to + 8ul * i, &word, sizeof(word));
-	}
-	copy_rest(to + HEAD_BYTES, from + HEAD_BYTES, c->bytes - HEAD_BYTES);
-	r->bytes += c->bytes - (uint32_t)sizeof(h.hdr);
+	for (unsigned int i = 0; i < HEAD_WORDS / 2; i++)
+		h.pair[i] = (h.pair[i] & plain_mask.pair[i]) | plain.pair[i];
+	memcpy(to->base, &h, sizeof(h));
+	copy_rest(to->base + HEAD_BYTES, from->base + HEAD_BYTES, bytes - HEAD_BYTES);
+	to->bytes = bytes;
+	r->bytes += bytes - (uint32_t)sizeof(h.hdr);
 	return true;
 }
 
-/* With the receive lock of r->q. */
-static unsigned int run_locked(struct run *r, const struct vu_chain *chain, unsigned int n)
+/* Return: how many frames were put into the receiver's buffers. */
+static unsigned int run_copy(struct run *r, const struct vu_buf *from, unsigned int n)
 {
-	struct pair *q = r->q;
-	struct window *w = &q->window;
-	int have = vu_ring_broken(q->rx) ? 0 : window_fill(w, q->rx, n);
 	unsigned int i;
 
-	if (have <= 0 || vu_ring_info(q->rx)->mem->dirty)
-		return 0;
-	n = MIN(n, (unsigned int)have);
-	window_prefetch(w, n);
-	for (i = 0; i < n; i++) {
-		if (!run_one(r, &chain[i], &w->chain[w->head + i]))
+	for (i = 0; i < n; i++)
+		if (unlikely(!run_one(r, &from[i], &r->to[i])))
 			break;
-		r->used[i] = chain[i].bytes;
-	}
-	if (!i)
-		return 0;
-	vu_ring_push_run(q->rx, &w->chain[w->head], r->used, i);
-	window_take(w, i);
-	count(&q->stats.rx_guest, i, r->bytes);
-	vu_ring_flush(q->rx);
-	vu_ring_notify(q->rx);
 	return i;
 }
 
-static bool run_start(struct run *r, const struct vu_chain *first)
+/* Buffers that the ring lends. Asked for before anything is read of the frames. */
+static void run_borrow(struct run *r, struct pair *q, unsigned int n)
 {
-	const struct flow_entry *e;
-	const struct pair *p = r->p;
-	union head h;
+	int have = 0;
 
-	if (!p->guest_lane || p->hdr_bytes != sizeof(h.hdr) || guest_waiting_count(p->waiting) ||
-	    first->n_iov != 1 || first->bytes < LEAST ||
-	    __atomic_load_n(&p->capture, __ATOMIC_RELAXED))
-		return false;
-	memcpy(&h, first->iov[0].iov_base, sizeof(h));
-	e = flow_of(r, &h);
-	if (!e || deliver_pairs(p->deliver, e->port) != 1)
-		return false;
-	r->port = e->port;
-	r->q = deliver_pair(p->deliver, e->port, 0);
-	r->bytes_max = (uint32_t)sizeof(h.hdr) + MIN(p->frame_bytes_max, r->q->frame_bytes_max);
-	return r->q->hdr_bytes == sizeof(h.hdr) &&
-	       !__atomic_load_n(&r->q->capture, __ATOMIC_RELAXED);
+	r->q = q;
+	deliver_lock(q);
+	if (likely(!window_chains(&q->window) && !vu_ring_info(q->rx)->mem->dirty))
+		have = vu_ring_run_start(q->rx, r->to, n);
+	r->have = have > 0 ? (unsigned int)have : 0;
 }
 
-unsigned int guest_run(struct pair *p, const struct vu_chain *chain, unsigned int n,
-		       uint32_t generation, uint64_t now_ns)
+static void run_give_back(struct run *r, unsigned int used)
 {
-	struct run r;
+	if (r->have)
+		vu_ring_run_end(r->q->rx, r->to, r->have, used, true);
+	if (used)
+		vu_ring_run_ahead(r->q->rx, BURST);
+	r->have = 0;
+}
+
+/* Into buffers of the window: those in it are older than what is in the ring. */
+static unsigned int run_in_window(struct run *r, const struct vu_buf *from, unsigned int n)
+{
+	struct vu_ring *rx = r->q->rx;
+	struct window *w = &r->q->window;
+	uint32_t used[BURST];
+	unsigned int done;
+	int have;
+
+	if (vu_ring_broken(rx) || vu_ring_info(rx)->mem->dirty)
+		return 0;
+	have = window_fill(w, rx, n);
+	n = have > 0 ? window_bufs(w, r->to, MIN(n, (unsigned int)have)) : 0;
+	window_prefetch(w, n);
+	done = run_copy(r, from, n);
+	if (!done)
+		return 0;
+	for (unsigned int i = 0; i < done; i++)
+		used[i] = r->to[i].bytes;
+	vu_ring_push_run(rx, window_first(w), used, done);
+	window_take(w, done);
+	vu_ring_flush(rx);
+	return done;
+}
+
+/* To r->q, whose receive lock is held. */
+static unsigned int run_go(struct run *r, const struct vu_buf *from, unsigned int n)
+{
+	struct pair *q = r->q;
 	unsigned int done;
 
+	if (likely(r->have)) {
+		done = run_copy(r, from, MIN(n, r->have));
+		run_give_back(r, done);
+	} else {
+		done = run_in_window(r, from, n);
+	}
+	if (!done)
+		return 0;
+	count(&q->stats.rx_guest, done, r->bytes);
+	deliver_tell(q);
+	return done;
+}
+
+static bool run_may_be(const struct pair *p)
+{
+	return p->guest_lane && p->hdr_bytes == sizeof(struct vu_net_hdr) &&
+	       !guest_waiting_count(p->waiting) && !__atomic_load_n(&p->capture, __ATOMIC_RELAXED);
+}
+
+/* Where does the first frame go? */
+static struct pair *run_to(struct run *r, const struct vu_buf *first)
+{
+	const struct flow_entry *e;
+	struct pair *q;
+	union head h;
+
+	if (first->bytes < LEAST)
+		return NULL;
+	memcpy(&h, first->base, sizeof(h));
+	e = flow_of(r, &h);
+	if (!e || deliver_pairs(r->p->deliver, e->port) != 1)
+		return NULL;
+	q = deliver_pair(r->p->deliver, e->port, 0);
+	if (q->hdr_bytes != sizeof(h.hdr) || __atomic_load_n(&q->capture, __ATOMIC_RELAXED))
+		return NULL;
+	r->port = e->port;
+	r->bytes_max = (uint32_t)sizeof(h.hdr) + MIN(r->p->frame_bytes_max, q->frame_bytes_max);
+	return q;
+}
+
+unsigned int guest_run(struct pair *p, const struct vu_buf *from, unsigned int n,
+		       uint32_t generation, uint64_t now_ns)
+{
+	struct pair *q = guest_expected(p);
+	unsigned int done = 0;
+	struct run r;
+
+	if (!run_may_be(p))
+		return 0;
 	r.p = p;
 	r.generation = generation;
 	r.now_ns = now_ns;
-	r.last_known = false;
+	r.last = asks_mask;
 	r.bytes = 0;
-	if (!run_start(&r, chain))
+	r.have = 0;
+	r.q = NULL;
+	if (likely(q != NULL))
+		run_borrow(&r, q, n);
+	q = run_to(&r, from);
+	if (unlikely(q != r.q) && r.q) {
+		run_give_back(&r, 0);
+		deliver_unlock(r.q);
+	}
+	if (!q)
 		return 0;
+	if (unlikely(q != r.q))
+		run_borrow(&r, q, n);
 	guest_elsewhere(p, r.port, now_ns);
-	deliver_lock(r.q);
-	done = run_locked(&r, chain, n);
-	deliver_unlock(r.q);
+	done = run_go(&r, from, n);
+	deliver_unlock(q);
 	if (!done)
 		return 0;
 	guest_took(p->waiting, r.port);
 	count(&p->stats.tx_guest, done, r.bytes);
-	vu_ring_push_run(p->tx, chain, NULL, done);
 	return done;
 }

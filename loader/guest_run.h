@@ -11,12 +11,12 @@
 
 /**
  * guest_run() - deliver frames at the front of a burst that all go to one other guest
- * @chain: @n buffers of p->tx
+ * @from: @n buffers of p->tx, BURST at most
  * @generation: of the configuration, for this burst
  *
- * Return: how many are dealt with and pushed. The next one needs lane_guest.h.
+ * Return: how many are dealt with, for the caller to hand back. The next one needs lane_guest.h.
  */
-unsigned int guest_run(struct pair *p, const struct vu_chain *chain, unsigned int n,
+unsigned int guest_run(struct pair *p, const struct vu_buf *from, unsigned int n,
 		       uint32_t generation, uint64_t now_ns);
 
 #endif /* VXDP_LOADER_GUEST_RUN_H */

@@ -53,6 +53,7 @@ struct direct_socket;
 struct guest_waiting;
 struct port;
 struct shared_queue;
+struct tell;
 struct worker;
 
 struct pair {
@@ -105,12 +106,14 @@ struct pair {
 
 	struct flow_tables tables;
 	struct flow_cache *flows; /* of its worker */
+	struct tell *tell;	  /* likewise */
 	struct capture *capture;  /* NULL unless `vxdp dump` listens; see capture.h */
 
 	/* Guest lane. */
 	bool guest_lane; /* it may send there */
 	const struct deliver_table *deliver;
 	struct guest_waiting *waiting;
+	bool runs; /* the last burst was one: nothing but plain frames for one guest */
 
 	struct window window;
 	struct pair_stats stats;

@@ -13,6 +13,7 @@
 #include "lane_guest.h"
 #include "lane_kernel.h"
 #include "lane_shared.h"
+#include "tell.h"
 
 #define TX_PARTS (BURST + VU_CHAIN_IOV_MAX)
 
@@ -136,11 +137,52 @@ static void tx_one(struct pair *p, struct tx_burst *t, unsigned int i, const str
 	tx_lane(p, t, i, c, n);
 }
 
+/* Plain frames at the front of a burst. Return: how many are dealt with and pushed. */
+static unsigned int tx_runs(struct pair *p, const struct vu_chain *chain, unsigned int n,
+			    uint32_t generation, uint64_t now_ns)
+{
+	struct vu_buf buf[BURST];
+	unsigned int n_bufs = 0, done = 0, run;
+
+	while (n_bufs < n && vu_chain_buf(&chain[n_bufs], &buf[n_bufs]))
+		n_bufs++;
+	while (done < n_bufs) {
+		run = guest_run(p, &buf[done], n_bufs - done, generation, now_ns);
+		vu_ring_push_run(p->tx, &chain[done], NULL, run);
+		done += run;
+		if (run < GUEST_RUN_MIN)
+			break;
+	}
+	return done;
+}
+
+/*
+ * The same without taking anything out of the ring for longer than that: most bursts are like the
+ * one before.
+ *
+ * Return: how many are dealt with and flushed; p->runs is false if there may be others.
+ */
+static unsigned int tx_run_at_once(struct pair *p, unsigned int max, uint64_t now_ns)
+{
+	struct vu_buf buf[BURST];
+	int n = vu_ring_run_start(p->tx, buf, max);
+	unsigned int done;
+
+	if (n <= 0) {
+		p->runs = n == 0;
+		return 0;
+	}
+	done = guest_run(p, buf, (unsigned int)n, flow_generation(&p->tables), now_ns);
+	vu_ring_run_end(p->tx, buf, (unsigned int)n, done, false);
+	p->runs = done == (unsigned int)n;
+	return done;
+}
+
 static void tx_all(struct pair *p, struct direct_socket *s, struct shared_queue *shared,
 		   const struct vu_chain *chain, unsigned int n, uint64_t now_ns)
 {
 	struct pair *const to = guest_expected(p);
-	unsigned int done = 0;
+	unsigned int done;
 	struct tx_burst t;
 
 	/* Cache lines come from another core: ask for as many as possible before using any. */
@@ -160,13 +202,8 @@ static void tx_all(struct pair *p, struct direct_socket *s, struct shared_queue 
 	}
 	if (to)
 		deliver_expect(to, n);
-	while (done < n) {
-		unsigned int run = guest_run(p, &chain[done], n - done, t.generation, now_ns);
-
-		done += run;
-		if (run < GUEST_RUN_MIN)
-			break;
-	}
+	done = tx_runs(p, chain, n, t.generation, now_ns);
+	p->runs = done == n;
 	for (unsigned int i = done; i < n; i++)
 		tx_one(p, &t, i, &chain[i]);
 	guest_flush(p, &t.guest, now_ns);
@@ -184,7 +221,7 @@ static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 {
 	struct shared_queue *shared = tx_shared_queue(p);
 	struct direct_socket *s = tx_socket(p);
-	unsigned int retried = guest_retry(p, now_ns), reaped = 0, burst;
+	unsigned int retried = guest_retry(p, now_ns), reaped = 0, burst, run = 0;
 	struct vu_chain chain[BURST];
 	struct iovec part[TX_PARTS];
 	int n;
@@ -196,7 +233,9 @@ static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 		burst = MIN(burst, direct_tx_room(s));
 	else if (shared)
 		burst = MIN(burst, shared_tx_room(shared));
-	n = burst ? vu_ring_pop(p->tx, chain, burst, part, TX_PARTS) : 0;
+	if (burst && p->runs && p->tx_enabled)
+		run = tx_run_at_once(p, burst, now_ns);
+	n = burst && !p->runs ? vu_ring_pop(p->tx, chain, burst, part, TX_PARTS) : 0;
 	if (n < 0) {
 		fault(p, vu_ring_broken(p->tx), false, false);
 		return reaped;
@@ -209,12 +248,12 @@ static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 		vu_ring_prefetch(p->tx, BURST); /* while the kernel is busy */
 		direct_tx_kick(s);
 	}
-	if (n || reaped || retried) {
+	if (n || reaped || retried || run) {
 		vu_ring_flush(p->tx);
-		vu_ring_notify(p->tx);
+		tell_later(p->tell, p->tx);
 	}
 	/* What waited was counted when it was popped, but it shows that there is work. */
-	return n ? (unsigned int)n : retried > 0;
+	return run + (unsigned int)n ?: retried > 0;
 }
 
 static unsigned int poll_rx(struct pair *p, uint64_t now_ns)

@@ -53,6 +53,15 @@ void window_prefetch(const struct window *w, unsigned int n)
 	}
 }
 
+unsigned int window_bufs(const struct window *w, struct vu_buf *bufs, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n && vu_chain_buf(&w->chain[w->head + i], &bufs[i]); i++)
+		;
+	return i;
+}
+
 void window_empty_into(struct window *w, struct vu_ring *rx)
 {
 	struct vu_head heads[WINDOW_CHAINS];

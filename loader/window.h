@@ -47,6 +47,10 @@ int window_fill(struct window *w, struct vu_ring *rx, unsigned int chains);
 /** window_prefetch() - start loading the beginning of the oldest @n buffers, to write to */
 void window_prefetch(const struct window *w, unsigned int n);
 
+/** window_bufs() - the oldest ones as they are for a run: up to @n, as long as they are of one
+ * piece */
+unsigned int window_bufs(const struct window *w, struct vu_buf *bufs, unsigned int n);
+
 /** window_take() - the oldest @chains chains are used up */
 static inline void window_take(struct window *w, unsigned int chains)
 {

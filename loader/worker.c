@@ -36,6 +36,7 @@
 #include "lane_shared.h"
 #include "pair_poll.h"
 #include "spin.h"
+#include "tell.h"
 
 #define PAIRS_MAX    1024
 #define EVENTS	     64
@@ -74,6 +75,7 @@ struct worker {
 	struct flow_cache *flows;
 	unsigned int n_queues;
 	struct shared_queue *queue[VXDP_NIC_QUEUES_MAX];
+	struct tell tell;
 	struct worker_stats stats;
 };
 
@@ -168,6 +170,7 @@ int worker_pair_add(struct worker *w, struct pair *p)
 	/* What is cached of it is from another time. */
 	flow_forget(w->flows, p->tables.port_id);
 	p->flows = w->flows;
+	p->tell = &w->tell;
 	w->pair[w->n_pairs++] = p;
 	return 0;
 }
@@ -223,6 +226,7 @@ static void answer_request(struct worker *w)
 	pthread_mutex_lock(&w->lock);
 	if (w->request) {
 		w->request->fn(w->request->arg);
+		tell_all(&w->tell); /* a ring may be gone when the caller goes on */
 		w->request->done = true;
 		w->request = NULL;
 		pthread_cond_broadcast(&w->answered);
@@ -287,6 +291,7 @@ static unsigned int pass(struct worker *w, uint64_t now, uint64_t start)
 	/* Behind the taps: what they hold of a flow is older. */
 	for (unsigned int i = 0; i < w->n_queues; i++)
 		frames += shared_poll(w->queue[i]);
+	tell_all(&w->tell);
 	return frames;
 }
 

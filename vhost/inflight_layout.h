@@ -10,6 +10,7 @@
  *            what makes it count                    until then
  *   pop      split: inflight = 1                    it was never popped
  *            packed: heads                          the entry is still on the free list
+ *   run      (ring_run.c) each used entry           it was never popped
  *   flush    the guest's used index or flags        still in flight; the notes are ignored
  *
  * Between the flush becoming visible and the notes being brought up to date, the notes written
@@ -23,6 +24,8 @@
 
 #define INFLIGHT_VERSION     1
 #define INFLIGHT_ALIGN_BYTES 64
+
+#define INFLIGHT_RUN 0x7275
 
 #define inflight_order() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
@@ -100,7 +103,12 @@ struct inflight_packed {
 	uint16_t desc_num;
 	union inflight_heads heads;
 	union inflight_positions positions;
-	uint8_t padding[8];
+	/*
+	 * Padding in the specification. We note here that the open flush is a run: its slots are
+	 * written one after the other, and none of its buffers is noted (ring_run.c).
+	 */
+	uint16_t run;
+	uint8_t padding[6];
 	struct inflight_desc_packed desc[];
 };
 

@@ -445,11 +445,18 @@ void vu_ring_flush(struct vu_ring *r)
 
 bool vu_ring_notify(struct vu_ring *r)
 {
+	if (!r->n_unnotified)
+		return false;
+	full_fence(); /* the used entries before the look at what the guest asked for */
+	return vu_ring_notify_fenced(r);
+}
+
+bool vu_ring_notify_fenced(struct vu_ring *r)
+{
 	bool must;
 
 	if (!r->n_unnotified)
 		return false;
-	full_fence(); /* the used entries before the look at what the guest asked for */
 	must = r->packed ? ring_packed_must_notify(r) : ring_split_must_notify(r);
 	r->n_unnotified = 0;
 	r->notified = true;

@@ -80,6 +80,48 @@ void vu_ring_push(struct vu_ring *r, struct vu_head head, uint32_t bytes_written
 void vu_ring_push_run(struct vu_ring *r, const struct vu_chain *chains,
 		      const uint32_t *bytes_written, unsigned int n);
 
+/* A buffer in one piece: its memory, in our addresses, checked; and what an entry that is used has.
+ */
+struct vu_buf {
+	uint8_t *base;
+	uint32_t id;
+	uint32_t bytes;
+};
+
+/** vu_chain_buf() - a popped buffer in that form. False: it is in several pieces */
+static inline bool vu_chain_buf(const struct vu_chain *c, struct vu_buf *buf)
+{
+	if (c->n_iov != 1)
+		return false;
+	*buf = (struct vu_buf){.base = c->iov[0].iov_base, .id = c->head.id, .bytes = c->bytes};
+	return true;
+}
+
+/**
+ * vu_ring_run_start() - take the oldest available buffers for a moment
+ * @bufs: filled with up to @max buffers
+ *
+ * Cheaper than pop and push, for buffers of one piece that are handed back at once and in order.
+ * Until vu_ring_run_end() nothing else may be asked of the ring.
+ *
+ * Return: how many; 0 if there is nothing to take; -EAGAIN if the oldest one, or the ring as it is
+ * now, is a case for vu_ring_pop().
+ */
+int vu_ring_run_start(struct vu_ring *r, struct vu_buf *bufs, unsigned int max);
+
+/** vu_ring_run_ahead() - start loading what a run of @n buffers will touch, if it is known */
+void vu_ring_run_ahead(const struct vu_ring *r, unsigned int n);
+
+/**
+ * vu_ring_run_end() - hand back the first @n_used of the @n buffers that were taken
+ * @written: bufs[].bytes of each were written; false: nothing was (transmit ring)
+ *
+ * The guest sees them at once, and maybe the first ones before the others. Those that are not
+ * handed back are in the ring as if they had never been taken.
+ */
+void vu_ring_run_end(struct vu_ring *r, const struct vu_buf *bufs, unsigned int n,
+		     unsigned int n_used, bool written);
+
 /**
  * vu_ring_prefetch() - start loading what popping and flushing the next @n buffers will touch
  *
@@ -97,6 +139,9 @@ void vu_ring_flush(struct vu_ring *r);
  * Return: true if it was interrupted.
  */
 bool vu_ring_notify(struct vu_ring *r);
+
+/** vu_ring_notify_fenced() - the same, for a caller that made a full_fence() since the flush */
+bool vu_ring_notify_fenced(struct vu_ring *r);
 
 /**
  * vu_ring_kick_arm() - ask the guest to kick when it makes buffers available

@@ -23,6 +23,12 @@ struct vu_ring_config;
 #define RING_REASON_BYTES 120
 #define RING_POP_BATCH	  64 /* heads looked at ahead of their descriptors */
 
+/*
+ * How far ahead of pop the descriptors of a packed ring are loaded: two cache lines. More is worse,
+ * since it takes lines away from a driver that is writing them.
+ */
+#define PACKED_AHEAD 8
+
 #define PACKED_AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
 #define PACKED_USED  (1u << VRING_PACKED_DESC_F_USED)
 
@@ -223,6 +229,30 @@ static inline uint8_t *ring_region_va(const struct ring_region *region, uint64_t
 	return NULL;
 }
 
+/** ring_split_desc() - a descriptor of the split layout, read once */
+static inline struct ring_desc ring_split_desc(const struct ring_desc_words *at)
+{
+	uint64_t rest = guest_load64(&at->rest);
+
+	return (struct ring_desc){
+		.addr = guest_load64(&at->addr),
+		.len = (uint32_t)rest,
+		.flags = (uint16_t)(rest >> 32),
+		.next = (uint16_t)(rest >> 48),
+	};
+}
+
+/** ring_packed_desc() - a descriptor of the packed layout, from its two words in host order */
+static inline struct ring_desc ring_packed_desc(uint64_t addr, uint64_t rest)
+{
+	return (struct ring_desc){
+		.addr = addr,
+		.len = (uint32_t)rest,
+		.next = (uint16_t)(rest >> 32),
+		.flags = (uint16_t)(rest >> 48),
+	};
+}
+
 /* The AVAIL and USED flags of an available and of a used slot of a packed ring (virtio 1.2, 2.8.1).
  */
 static inline uint16_t packed_avail_flags(bool wrap)
@@ -307,6 +337,9 @@ int ring_split_start(struct vu_ring *r);
 int ring_split_rebuild(struct vu_ring *r, const struct ring_recovered *rec, struct ring_build *b);
 int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_chains,
 		   struct iovec *iov, unsigned int max_iov);
+int ring_split_available(struct vu_ring *r, unsigned int wanted);
+int ring_split_heads(struct vu_ring *r, uint16_t *heads, unsigned int n);
+void ring_split_log(const struct vu_ring *r, uint16_t first, unsigned int n);
 void ring_split_unpop(struct vu_ring *r, struct vu_head head);
 void ring_split_flush(struct vu_ring *r);
 void ring_split_prefetch(const struct vu_ring *r, unsigned int n);

@@ -14,22 +14,6 @@
 #include "ring_internal.h"
 
 /*
- * How far ahead of pop descriptors are loaded: two cache lines. More is worse, since it takes lines
- * away from a driver that is writing them.
- */
-#define PREFETCH_SLOTS 8
-
-static struct ring_desc packed_desc(uint64_t addr, uint64_t rest)
-{
-	return (struct ring_desc){
-		.addr = addr,
-		.len = (uint32_t)rest,
-		.next = (uint16_t)(rest >> 32),
-		.flags = (uint16_t)(rest >> 48),
-	};
-}
-
-/*
  * Bits 0-15 of the base are where we pop. Bits 16-31 should say the same of the used side, since
  * nothing is in flight when a ring starts; some front ends leave them zero.
  */
@@ -63,7 +47,7 @@ static int packed_table(struct vu_ring *r, struct ring_build *b, const struct ri
 
 		if (err)
 			return err;
-		d = packed_desc(le64toh(words.addr), le64toh(words.rest));
+		d = ring_packed_desc(le64toh(words.addr), le64toh(words.rest));
 		if (d.flags & VRING_DESC_F_INDIRECT)
 			return ring_break(r, "indirect table inside an indirect table");
 		err = ring_build_part(r, b, &d);
@@ -187,7 +171,7 @@ static int packed_chain(struct vu_ring *r, struct ring_desc d, unsigned int pos,
 		e = r->entries ? r->entries[e].next : 0;
 		pos = pos + 1 == r->num ? 0 : pos + 1;
 		at = &r->desc[pos];
-		d = packed_desc(guest_load64(&at->addr), guest_load64(&at->rest));
+		d = ring_packed_desc(guest_load64(&at->addr), guest_load64(&at->rest));
 	}
 	return ring_break(r, "chain of more than %u descriptors", n_max);
 }
@@ -251,7 +235,7 @@ static __attribute__((noinline)) unsigned int packed_pop_run(struct vu_ring *r,
 
 	for (i = 0; i < max; i++) {
 		uint64_t rest = guest_load64_acquire(&desc[idx].rest);
-		struct ring_desc d = packed_desc(guest_load64(&desc[idx].addr), rest);
+		struct ring_desc d = ring_packed_desc(guest_load64(&desc[idx].addr), rest);
 		uint8_t *va = ring_region_va(&region, d.addr, d.len);
 
 		if (unlikely((d.flags & mask) != want || !va || !d.len || d.next >= num ||
@@ -259,7 +243,7 @@ static __attribute__((noinline)) unsigned int packed_pop_run(struct vu_ring *r,
 			*seen = d;
 			break;
 		}
-		__builtin_prefetch(&desc[idx + PREFETCH_SLOTS < num ? idx + PREFETCH_SLOTS : 0]);
+		__builtin_prefetch(&desc[idx + PACKED_AHEAD < num ? idx + PACKED_AHEAD : 0]);
 		busy[d.next] = true;
 		iov[i] = (struct iovec){.iov_base = va, .iov_len = d.len};
 		chain[i] = (struct vu_chain){

@@ -225,6 +225,23 @@ struct packed_copy {
 	bool flush_open;
 };
 
+/* A run that was being handed back goes as far as its slots are used in order. */
+static void packed_run_seen(const struct vu_ring *r, const struct inflight_packed *s,
+			    union inflight_positions *pos)
+{
+	uint16_t idx = pos->old_used_idx;
+	bool wrap = pos->old_used_wrap;
+
+	if (READ_ONCE(s->run) != INFLIGHT_RUN)
+		return;
+	for (unsigned int n = 0; n < r->num && (idx != pos->used_idx || wrap != !!pos->used_wrap) &&
+				 !packed_is_avail(packed_slot_flags(r, idx), wrap);
+	     n++)
+		packed_advance(r, &idx, &wrap, 1);
+	pos->used_idx = pos->old_used_idx = idx;
+	pos->used_wrap = pos->old_used_wrap = wrap;
+}
+
 static bool packed_positions(const struct vu_ring *r, const struct inflight_packed *s,
 			     struct packed_copy *copy)
 {
@@ -235,6 +252,7 @@ static bool packed_positions(const struct vu_ring *r, const struct inflight_pack
 		return false;
 	if (pos.mark && pos.mark != (uint16_t)guest_load32(&r->device_event->word))
 		return false;
+	packed_run_seen(r, s, &pos);
 	copy->flush_open = pos.used_idx != pos.old_used_idx || !pos.used_wrap != !pos.old_used_wrap;
 	copy->seen = copy->flush_open &&
 		     !packed_is_avail(packed_slot_flags(r, pos.old_used_idx), pos.old_used_wrap);
@@ -421,6 +439,8 @@ static void packed_take_over(struct vu_ring *r, const struct vu_ring_config *c)
 	r->track_packed = s;
 	ring_track_heads(r);
 	ring_track_positions(r, r->used_idx, r->used_wrap);
+	inflight_order();
+	WRITE_ONCE(s->run, 0); /* what it says of an open flush is needed until that is closed */
 	if (!ours)
 		state_is_fresh(c->inflight, c);
 	ring_packed_mark(r);

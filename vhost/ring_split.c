@@ -16,27 +16,6 @@ static uint16_t split_mask(const struct vu_ring *r)
 	return (uint16_t)(r->num - 1);
 }
 
-static struct ring_desc split_desc(const struct ring_desc_words *words)
-{
-	uint64_t rest = le64toh(words->rest);
-
-	return (struct ring_desc){
-		.addr = le64toh(words->addr),
-		.len = (uint32_t)rest,
-		.flags = (uint16_t)(rest >> 32),
-		.next = (uint16_t)(rest >> 48),
-	};
-}
-
-static struct ring_desc split_desc_load(const struct ring_desc_words *at)
-{
-	struct ring_desc_words words;
-
-	words.addr = __atomic_load_n(&at->addr, __ATOMIC_RELAXED);
-	words.rest = __atomic_load_n(&at->rest, __ATOMIC_RELAXED);
-	return split_desc(&words);
-}
-
 /* used_event of the driver, avail_event of ours (2.7.10) */
 static const uint16_t *split_used_event(const struct vu_ring *r)
 {
@@ -69,7 +48,7 @@ static int split_table(struct vu_ring *r, struct ring_build *b, const struct rin
 
 		if (err)
 			return err;
-		d = split_desc(&words);
+		d = ring_split_desc(&words);
 		if (d.flags & VRING_DESC_F_INDIRECT)
 			return ring_break(r, "indirect table inside an indirect table");
 		err = ring_build_part(r, b, &d);
@@ -98,13 +77,17 @@ static int split_chain(struct vu_ring *r, struct ring_desc d, struct ring_build 
 			return err;
 		if (d.next >= r->num)
 			return ring_break(r, "descriptor %u of a ring of %u", d.next, r->num);
-		d = split_desc_load(&r->desc[d.next]);
+		d = ring_split_desc(&r->desc[d.next]);
 	}
 	return ring_break(r, "loop in a chain of descriptors");
 }
 
-/* Which buffers can be popped? avail->idx is only read when what was seen of it does not do. */
-static int split_available(struct vu_ring *r, unsigned int wanted)
+/**
+ * ring_split_available() - which buffers can be popped?
+ *
+ * avail->idx is only read when what was seen of it does not do.
+ */
+int ring_split_available(struct vu_ring *r, unsigned int wanted)
 {
 	uint16_t n = (uint16_t)(r->avail_seen - (uint16_t)r->avail_pos);
 	unsigned int n_out;
@@ -122,8 +105,8 @@ static int split_available(struct vu_ring *r, unsigned int wanted)
 	return (int)MIN((unsigned int)n, wanted);
 }
 
-/* Copy the heads out of the avail ring and start loading their descriptors. */
-static int split_heads(struct vu_ring *r, uint16_t *heads, unsigned int n)
+/** ring_split_heads() - copy the heads out of the avail ring, start loading their descriptors */
+int ring_split_heads(struct vu_ring *r, uint16_t *heads, unsigned int n)
 {
 	uint16_t mask = split_mask(r);
 
@@ -140,7 +123,7 @@ static int split_heads(struct vu_ring *r, uint16_t *heads, unsigned int n)
 /** ring_split_rebuild() - a recovered buffer is still in the descriptor table */
 int ring_split_rebuild(struct vu_ring *r, const struct ring_recovered *rec, struct ring_build *b)
 {
-	return split_chain(r, split_desc_load(&r->desc[rec->id]), b);
+	return split_chain(r, ring_split_desc(&r->desc[rec->id]), b);
 }
 
 static inline void split_track_pop(struct inflight_desc_split *d, uint64_t counter)
@@ -195,7 +178,7 @@ static __attribute__((noinline)) unsigned int split_pop_run(struct vu_ring *r,
 
 	for (i = 0; i < max; i++) {
 		const uint16_t head = heads[i];
-		const struct ring_desc d = split_desc_load(&desc[head]);
+		const struct ring_desc d = ring_split_desc(&desc[head]);
 		uint8_t *va = ring_region_va(&region, d.addr, d.len);
 
 		if (unlikely((d.flags & mask) != want || !va || !d.len || busy[head])) {
@@ -246,7 +229,7 @@ int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_
 		   struct iovec *iov, unsigned int max_iov)
 {
 	const struct iovec *iov_end = iov + max_iov;
-	int available = split_available(r, max_chains);
+	int available = ring_split_available(r, max_chains);
 	unsigned int done = 0;
 
 	while ((int)done < available) {
@@ -254,7 +237,7 @@ int ring_split_pop(struct vu_ring *r, struct vu_chain *chains, unsigned int max_
 		unsigned int n = MIN((unsigned int)available - done, (unsigned int)RING_POP_BATCH);
 		unsigned int got;
 
-		if (split_heads(r, heads, n))
+		if (ring_split_heads(r, heads, n))
 			break;
 		got = split_pop_batch(r, heads, n, chains + done, &iov, iov_end);
 		done += got;
@@ -283,7 +266,8 @@ void ring_split_unpop(struct vu_ring *r, struct vu_head head)
 	*r->track_pos = r->avail_pos;
 }
 
-static void split_log_entries(const struct vu_ring *r, uint16_t first, unsigned int n)
+/** ring_split_log() - tell a migrating front end of @n used entries */
+void ring_split_log(const struct vu_ring *r, uint16_t first, unsigned int n)
 {
 	unsigned int tail = MIN(n, (unsigned int)(r->num - first));
 
@@ -334,7 +318,7 @@ void ring_split_flush(struct vu_ring *r)
 			htole64(pushed[i].id | (uint64_t)pushed[i].bytes << 32);
 	for (unsigned int i = 0; i < n; i++)
 		busy[pushed[i].id] = false;
-	split_log_entries(r, first, n);
+	ring_split_log(r, first, n);
 	r->used_idx = (uint16_t)(r->used_idx + n);
 	r->n_unnotified += n;
 	guest_store16_release(&r->used->idx, r->used_idx);

@@ -48,6 +48,7 @@ enum command {
 	CMD_STOP,
 	CMD_END, /* sudden */
 	CMD_SCRIBBLE,
+	CMD_RUN,
 	N_COMMANDS,
 };
 
@@ -337,6 +338,32 @@ static void cmd_pop(struct fuzz *f)
 	assert(vu_ring_in_flight(f->ring) == f->n_out);
 }
 
+static void cmd_run(struct fuzz *f)
+{
+	unsigned int max = take_u8(&f->in) % NUM_MAX + 1, used = take_u8(&f->in);
+	struct vu_buf bufs[NUM_MAX];
+	int n;
+
+	vu_ring_run_ahead(f->ring, max);
+	n = vu_ring_run_start(f->ring, bufs, max);
+	assert(n == 0 || n == -EAGAIN || (n > 0 && n <= (int)max && n <= f->config.num));
+	for (int i = 0; i < n; i++) {
+		struct iovec part = {bufs[i].base, bufs[i].bytes};
+		struct vu_chain chain = {{(uint16_t)bufs[i].id, 1}, 1, bufs[i].bytes, &part};
+
+		check_chain(f, &chain);
+		for (int j = 0; j < i; j++)
+			assert(bufs[j].id != bufs[i].id);
+		memset(bufs[i].base, 0, f->config.is_rx ? bufs[i].bytes : 0);
+	}
+	if (n <= 0)
+		return;
+	vu_ring_run_end(f->ring, bufs, (unsigned int)n, used % ((unsigned int)n + 1),
+			f->config.is_rx);
+	f->n_newest = 0;
+	assert(vu_ring_in_flight(f->ring) == f->n_out);
+}
+
 static void push_at(struct fuzz *f, unsigned int at)
 {
 	vu_ring_push(f->ring, f->out[at], f->config.is_rx ? take_u16(&f->in) : 0);
@@ -402,6 +429,7 @@ static void (*const commands[N_COMMANDS])(struct fuzz *f) = {
 	[CMD_POP] = cmd_pop,	   [CMD_PUSH] = cmd_push,	  [CMD_UNPOP] = cmd_unpop,
 	[CMD_STOP] = cmd_stop,	   [CMD_END] = cmd_end,		  [CMD_KICK] = cmd_kick,
 	[CMD_FLUSH] = NULL,	   [CMD_SCRIBBLE] = cmd_scribble, [CMD_NOTIFY] = NULL,
+	[CMD_RUN] = cmd_run,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -44,6 +44,7 @@ struct world {
 	struct vu_head popped[NUM_MAX]; /* the child's own */
 	unsigned int n_popped;
 	volatile bool *over; /* shared */
+	volatile bool *ran;  /* likewise: a run was */
 };
 
 static void *shared(size_t bytes)
@@ -179,6 +180,27 @@ static void act_unpop(struct world *w)
 	vu_ring_unpop(w->d.ring, &w->popped[before + n / 3], n - n / 3);
 	w->n_popped = before + n / 3;
 	act_pop(w, NUM_MAX);
+}
+
+/* Buffers that are handed back as fast as they were taken, and then some that are not. */
+static void act_run(struct world *w)
+{
+	struct vu_buf bufs[NUM_MAX];
+
+	act_push(w, NUM_MAX);
+	vu_ring_flush(w->d.ring);
+	for (unsigned int i = 0; i < 2; i++) {
+		int n = vu_ring_run_start(w->d.ring, bufs, 1 + drv_random(&w->d) % NUM_MAX);
+
+		if (n <= 0)
+			break;
+		vu_ring_run_end(w->d.ring, bufs, (unsigned int)n, 1 + drv_random(&w->d) % n,
+				w->d.config.is_rx);
+		*w->ran = true;
+	}
+	act_pop(w, 2);
+	act_push(w, 1);
+	vu_ring_flush(w->d.ring);
 }
 
 static void act_succeed(struct world *w)
@@ -348,6 +370,31 @@ static void warm_up(struct world *w, unsigned int rounds)
 		drv_add_random(&w->d);
 }
 
+/* Runs are of buffers in one piece. */
+static void run_of_runs(uint16_t num, bool packed, bool is_rx, unsigned int seeds)
+{
+	unsigned int n = 0, n_ran = 0;
+
+	for (unsigned int seed = 1; seed <= (SANITISED ? 2 : seeds); seed++) {
+		struct world w;
+
+		world_open(&w, num, packed, is_rx, 0);
+		w.ran = shared(sizeof(*w.ran));
+		w.d.random += seed * 2654435761u;
+		warm_up(&w, 3 * seed);
+		for (unsigned int i = 0; i < 1 + seed; i++)
+			drv_add_one(&w.d, 64 + i);
+		second_every = (SANITISED ? 97 : 29) + 10 * seed;
+		n += each_end(&w, act_run, check_twice);
+		n_ran += *w.ran;
+		munmap((void *)w.ran, sizeof(*w.ran));
+		world_close(&w);
+	}
+	if (n == 0)
+		skip(); /* nobody may trace here */
+	assert_true(n > seeds && n_ran > 0);
+}
+
 static void run(uint16_t num, bool packed, bool is_rx, uint64_t features, unsigned int seeds)
 {
 	unsigned int n = 0;
@@ -396,13 +443,25 @@ static void test_packed_in_order(void **s)
 	run(8, true, true, F_IN_ORDER | F_INDIRECT, 4);
 }
 
+static void test_split_runs(void **s)
+{
+	run_of_runs(16, false, true, 6);
+	run_of_runs(8, false, false, 4);
+}
+
+static void test_packed_runs(void **s)
+{
+	run_of_runs(16, true, true, 6);
+	run_of_runs(7, true, false, 6);
+	run_of_runs(2, true, true, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_split),
-		cmocka_unit_test(test_split_in_order),
-		cmocka_unit_test(test_packed),
-		cmocka_unit_test(test_packed_in_order),
+		cmocka_unit_test(test_split),	   cmocka_unit_test(test_split_in_order),
+		cmocka_unit_test(test_packed),	   cmocka_unit_test(test_packed_in_order),
+		cmocka_unit_test(test_split_runs), cmocka_unit_test(test_packed_runs),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -192,6 +192,38 @@ static void model_flush(struct model *m)
 	model_flushed(m);
 }
 
+/* A run: the oldest buffers, as many as are in one piece, and the first of them handed back. */
+static void model_run(struct model *m)
+{
+	unsigned int at = 0, used;
+	struct vu_buf bufs[BURST_MAX];
+	int n = vu_ring_run_start(m->d.ring, bufs, 1 + drv_random(&m->d) % BURST_MAX);
+
+	assert_null(vu_ring_broken(m->d.ring));
+	if (n == 0)
+		assert_int_equal(model_oldest(m, &at), -1);
+	if (n <= 0)
+		return;
+	assert_int_equal(m->n_popped, 0);
+	used = drv_random(&m->d) % ((unsigned int)n + 1);
+	for (unsigned int i = 0; i < (unsigned int)n; i++) {
+		struct iovec part = {bufs[i].base, bufs[i].bytes};
+		struct vu_chain chain = {{(uint16_t)bufs[i].id, 1}, 1, bufs[i].bytes, &part};
+
+		assert_int_equal(bufs[i].id, model_oldest(m, &at));
+		drv_check_chain(&m->d, &chain);
+		if (i >= used)
+			continue;
+		bufs[i].bytes = m->p->is_rx ? 1 + drv_random(&m->d) % bufs[i].bytes : 0;
+		m->d.buf[bufs[i].id].written = bufs[i].bytes;
+		m->where[bufs[i].id] = PUSHED;
+		m->pops++;
+	}
+	vu_ring_run_end(m->d.ring, bufs, (unsigned int)n, used, m->p->is_rx);
+	model_flushed(m);
+	assert_int_equal(vu_ring_in_flight(m->d.ring), 0);
+}
+
 static void model_driver(struct model *m, unsigned int n)
 {
 	unsigned int n_flushed = 0;
@@ -355,7 +387,10 @@ static void model_step(struct model *m)
 	case 2 ... 15:
 		model_add(m);
 		break;
-	case 16 ... 24:
+	case 16 ... 18:
+		model_run(m);
+		break;
+	case 19 ... 24:
 		model_pop(m);
 		break;
 	case 25 ... 36:

@@ -15,7 +15,7 @@
 struct race {
 	struct drv d;
 	bool over;
-	unsigned int n_popped, n_broken;
+	unsigned int n_popped, n_run, n_broken;
 };
 
 /*
@@ -124,12 +124,31 @@ static void check(const struct race *race, const struct vu_chain *chain)
 	assert_int_equal(bytes, chain->bytes);
 }
 
+static void work_run(struct race *race)
+{
+	struct vu_ring *r = race->d.ring;
+	struct vu_buf bufs[NUM];
+	int n = vu_ring_run_start(r, bufs, NUM);
+
+	for (int i = 0; i < n; i++) {
+		struct iovec part = {bufs[i].base, bufs[i].bytes};
+
+		check(race, &(struct vu_chain){{(uint16_t)bufs[i].id, 1}, 1, bufs[i].bytes, &part});
+		race->n_run++;
+	}
+	if (n > 0)
+		vu_ring_run_end(r, bufs, (unsigned int)n, (unsigned int)n, true);
+}
+
 static void work(struct race *race)
 {
 	struct vu_ring *r = race->d.ring;
 	static struct iovec iov[2 * VU_CHAIN_IOV_MAX];
 	struct vu_chain chains[NUM];
-	int n = vu_ring_pop(r, chains, NUM, iov, ARRAY_SIZE(iov));
+	int n;
+
+	work_run(race);
+	n = vu_ring_pop(r, chains, NUM, iov, ARRAY_SIZE(iov));
 
 	for (int i = 0; i < n; i++) {
 		check(race, &chains[i]);
@@ -175,11 +194,13 @@ static void run(bool packed, bool state)
 	drv_start(&race.d);
 	assert_int_equal(pthread_create(&thread, NULL, guest, &race), 0);
 	/* On a busy machine the two may not meet in that time. */
-	while (now() < end || ((!race.n_popped || !race.n_broken) && now() < end + PATIENCE))
+	while (now() < end ||
+	       ((!race.n_popped || !race.n_run || !race.n_broken) && now() < end + PATIENCE))
 		work(&race);
 	__atomic_store_n(&race.over, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	assert_true(race.n_popped > 0);
+	assert_true(race.n_run > 0);
 	assert_true(race.n_broken > 0);
 	drv_close(&race.d);
 	free(inflight.state);
