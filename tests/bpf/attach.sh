@@ -104,7 +104,7 @@ for mode in native skb; do
 	is "$(pins)" "capture config cpus fdb learned meters policies port_by_ifindex port_macs ports queues stats taps xsks " "$mode: maps are pinned by name"
 	check "$mode: the host and the wire reach each other" on_wire ping -q -c 3 -i 0.2 -W 2 $HOST_IP
 	check "$mode: bpftool prints addresses by name" \
-		sh -c "bpftool -j map dump pinned $PINS/eth0/fdb | jq -e '.[0].formatted.key.mac | length == 6'"
+		json_holds '.[0].formatted.key.mac | length == 6' <<<"$(bpftool -j map dump pinned "$PINS/eth0/fdb")"
 	detaches "$mode: detaches"
 	is "$(nic_state)$(left)" "$before" "$mode: all is as it was"
 done

@@ -52,7 +52,7 @@ cli_end() {
 vxdp() { on_host "$VXDP" "$@"; }
 
 # A process answers; status of a killed one comes from its maps.
-answers() { vxdp -j status eth0 | jq -e '.pid > 0'; }
+answers() { vxdp -j status eth0 | json_holds '.pid > 0'; }
 
 # start OPTIONS...: vxdp attach eth0 in the background, until it answers.
 start() {
@@ -80,4 +80,4 @@ exits() {
 }
 
 # fits SCHEMA TEXT: the JSON in $OUT is what the schema describes.
-fits() { check "$2" jq -e -L "$SCHEMA" "include \"shape\"; $1" <<<"$OUT"; }
+fits() { check "$2" json_holds -L "$SCHEMA" "include \"shape\"; $1" <<<"$OUT"; }

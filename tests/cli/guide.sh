@@ -36,13 +36,13 @@ station() {
 	STATION_PID=$!
 }
 
-port() { vxdp -j status eth0 | jq -e ".ports[] | select(.name == \"$1\") | $2"; }
-no_port() { ! port "$1" . >/dev/null; }
+port() { vxdp -j status eth0 | json_holds ".ports[] | select(.name == \"$1\") | $2"; }
+no_port() { vxdp -j status eth0 | json_holds "all(.ports[]; .name != \"$1\")"; }
 ping_once() { on_wire ping -c 1 -W 1 -q "$1" >/dev/null; }
 # The machine may have much else to do.
 pings() { for _ in 1 2 3 4 5; do ping_once "$1" && return; done; return 1; }
-fdb_has() { vxdp -j fdb show eth0 | jq -e ".entries[] | select(.mac == \"$1\" and .port == \"$2\")" >/dev/null; }
-fdb_lacks() { ! vxdp -j fdb show eth0 | jq -e ".entries[] | select(.mac == \"$1\")" >/dev/null; }
+fdb_has() { vxdp -j fdb show eth0 | json_holds ".entries[] | select(.mac == \"$1\" and .port == \"$2\")" >/dev/null; }
+fdb_lacks() { vxdp -j fdb show eth0 | json_holds "all(.entries[]; .mac != \"$1\")" >/dev/null; }
 said() { grep -Eq -- "$1" "$DIR/out"; }
 
 # Traffic for a command that waits for some, until it has ended.
@@ -52,13 +52,13 @@ pinging() {
 }
 PINGING_PID=
 
-has_xdp() { on_host ip -d -j link show dev "$1" | jq -e '.[0].xdp' | grep -q id; }
-uplink() { vxdp -j status eth0 | jq -e "[.. | strings] | any(. == \"$1\")"; }
+has_xdp() { on_host ip -d -j link show dev "$1" | json_holds '.[0].xdp | tojson | contains("id")' >/dev/null; }
+uplink() { vxdp -j status eth0 | json_holds "[.. | strings] | any(. == \"$1\")"; }
 # runs NAME...: the switch with that name, or else eth0's, has a process.
 runs() {
 	local switch=eth0
 	case $1 in lan*) switch=lan ;; esac
-	vxdp -j status $switch | jq -se 'length > 0 and .[0].pid > 0'
+	vxdp -j status $switch | json_holds '.pid > 0'
 }
 
 shows() { vxdp port show eth0 "${2:-web}" | grep -Eq -- "$1"; }
@@ -135,14 +135,15 @@ effect() {
 	'vxdp status') said '^eth0' && said web && said tap0 ;;
 	*"'.nics[].nic'") [ "$(<"$DIR/out")" = eth0 ] ;;
 	*"'.ports[].name'") [ "$(sort "$DIR/out" | xargs)" = "tap0 vm0 vm2 vm3 web" ] ;;
-	*'-e '*'select(.name == "web")'"'") jq -e '.name == "web"' "$DIR/out" ;;
-	*'{state, lane, lane_reason, queues, features}'*) jq -e '.state == "running" and (.features | length) > 0' "$DIR/out" ;;
-	*"'.workers'") jq -e '.[0].busy_polls > 0' "$DIR/out" ;;
+	*'-e '*'select(.name == "web")'"'") json_holds '.name == "web"' "$DIR/out" ;;
+	*'{state, lane, lane_reason, queues, features}'*) json_holds '.state == "running" and (.features | length) > 0' "$DIR/out" ;;
+	*"'.workers'") json_holds '.[0].busy_polls > 0' "$DIR/out" ;;
 	'vxdp fdb show eth0') said "$WEB_MAC.* dev web" && said "$VM0_MAC.* dev vm0" && said "$WIRE_MAC.* dev uplink" ;;
 	'vxdp fdb show eth0 dev web') said "$WEB_MAC" && ! said "$VM0_MAC" ;;
 	*'.entries | length'*) [ "$(<"$DIR/out")" -ge 3 ] ;;
 	'vxdp fdb add '*) fdb_has 52:54:00:00:00:99 web && vxdp fdb show eth0 | grep -q '00:99.* static' ;;
 	'vxdp fdb del '*) fdb_lacks 52:54:00:00:00:99 ;;
+	'vxdp fdb ageing eth0 60') vxdp fdb ageing eth0 | grep -q ' 60 s' ;;
 	'vxdp fdb flush eth0 dynamic') fdb_lacks 52:54:00:00:00:98 && eventually 5 pings $WEB_IP ;;
 	'vxdp fdb flush eth0 dev web dynamic') fdb_lacks 52:54:00:00:00:98 && fdb_has 52:54:00:00:00:97 vm0 ;;
 	'bpftool map dump '*) said '"mac"' && said '"port"' ;;

@@ -18,7 +18,7 @@ state_of() { on_host ip -d -j link show "$1" | jq -c '.[0] | [.promiscuity, .xdp
 uplinks() { vxdp -j status "$1" | jq -c "[.uplinks[] | $2]"; }
 programs() { on_host "$ROOT/build/tests/bpf/hold" hooks "$1" | grep -cv '^none'; }
 nothing_left() { ls -A "$DIR/run"; ls -A "$DIR/bpf/vxdp" 2>/dev/null; }
-lan_answers() { vxdp -j status lan | jq -e '.pid > 0'; }
+lan_answers() { vxdp -j status lan | json_holds '.pid > 0'; }
 launch() {
 	nsenter --net="/run/netns/$NS_HOST" "$VXDP" attach "$@" </dev/null >>"$DIR/log" 2>&1 &
 	VXDP_PID=$!
@@ -45,7 +45,7 @@ is "$(nothing_left)" "" "what failed leaves nothing"
 # --- a second NIC ---
 start --vm "$DIR/vm0.sock"
 exits 0 "a second NIC joins" vxdp attach eth1 --switch eth0 -j
-check "the reply says so" jq -e '.nic == "eth0" and .uplink == "eth1" and .pid > 0' <<<"$OUT"
+check "the reply says so" json_holds '.nic == "eth0" and .uplink == "eth1" and .pid > 0' <<<"$OUT"
 is "$(uplinks eth0 .nic)" '["eth0","eth1"]' "status shows both"
 is "$(uplinks eth0 .standby)" '[false,false]' "both carry frames"
 exits 1 "the same again is refused" vxdp attach eth1 --switch eth0

@@ -23,7 +23,7 @@ members() {
 }
 
 holds() { # TEXT CONDITION
-	if jq -e "$2" <<<"$OUT" >/dev/null; then ok "$1"; else not_ok "$1"; diag "$OUT"; fi
+	if json_holds "$2" <<<"$OUT" >/dev/null; then ok "$1"; else not_ok "$1"; diag "$OUT"; fi
 }
 
 # Frames of a port that took a lane: sum PORT rx|tx LANE

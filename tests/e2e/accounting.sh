@@ -63,7 +63,7 @@ account_of() {
 	local n=$1 text=$2 result
 	shift 2
 	result=$(on_host env VXDP="$VXDP" timeout 100 "$ROOT/scripts/account" eth0 "$@")
-	if jq -se "length == 1 and (.[0] | .sent == $n and .lost == .sent - .delivered and
+	if json_holds -s "length == 1 and (.[0] | .sent == $n and .lost == .sent - .delivered and
 		.dropped == ([.drops[]] | add // 0) and (.unaccounted | fabs) <= $STRAY)" <<<"$result" >/dev/null; then ok "$text"; else not_ok "$text"; fi
 	diag "$result"
 }

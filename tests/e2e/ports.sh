@@ -60,10 +60,10 @@ cmp_ok "$(tshark -r "$LAB_DIR/dump.pcapng" -T fields -e frame.comment 2>/dev/nul
 	"and the verdicts"
 is "$(dump_first_bytes)" 0a0d0d0a "dump -w - writes pcapng to standard output"
 
-check "stats in JSON" bash -c "nsenter --net=/run/netns/$NS_HOST -- '$VXDP' -j stats eth0 | jq -e '.ports | length >= 3'"
-check "the address table in JSON" bash -c "nsenter --net=/run/netns/$NS_HOST -- '$VXDP' -j fdb show eth0 | jq -e '.entries | length >= 3'"
+check "stats in JSON" json_holds '.ports | length >= 3' <<<"$(vxdp -j stats eth0)"
+check "the address table in JSON" json_holds '.entries | length >= 3' <<<"$(vxdp -j fdb show eth0)"
 check "bpftool prints the address table by name" \
-	bash -c "bpftool -j map dump pinned $VXDP_BPFFS/vxdp/eth0/fdb | jq -e '.[0].formatted.key.mac, .[0].formatted.value.port'"
+	json_holds '.[0].formatted.key.mac, .[0].formatted.value.port' <<<"$(bpftool -j map dump pinned "$VXDP_BPFFS/vxdp/eth0/fdb")"
 check "detach of one port" vxdp detach eth0 vm1
 is "$(vxdp -j status eth0 | json '.ports | map(.name) | join(" ")')" vm0 "the other one stays"
 check "and works" pings $GUEST_IP

@@ -36,7 +36,7 @@ expect() {
 	shift
 	keep_stats after
 	for condition; do
-		jq -e --slurpfile a "$tmp/before.json" --slurpfile b "$tmp/after.json" "$sums"'
+		json_holds --slurpfile a "$tmp/before.json" --slurpfile b "$tmp/after.json" "$sums"'
 			($a[0] | sums) as $a | ($b[0] | sums | with_entries(.value -= ($a[.key] // 0))) as $vx |
 			('"$condition"')' "$tmp/guests.json" >/dev/null || problems+="does not hold: $condition"$'\n'
 	done

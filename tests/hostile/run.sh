@@ -150,7 +150,7 @@ baseline() {
 	fd_kinds >"$DIR/fds-before"
 }
 
-vxdp_ready() { kill -0 "$PID" && vxdp -j status eth0 | jq -e '.ports | length > 0'; }
+vxdp_ready() { kill -0 "$PID" && vxdp -j status eth0 | json_holds '.ports | length > 0'; }
 
 vxdp_down() {
 	local i

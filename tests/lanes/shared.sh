@@ -77,7 +77,7 @@ holds() {
 
 # lane_is PORT LANE PATTERN: as status has it, and why
 lane_is() {
-	on_host "$VXDP" status v0 -j | jq -e --arg p "$1" --arg l "$2" --arg w "$3" \
+	on_host "$VXDP" status v0 -j | json_holds --arg p "$1" --arg l "$2" --arg w "$3" \
 		'.ports[] | select(.name == $p) | .lane == $l and (.lane_reason | test($w))' >/dev/null
 }
 

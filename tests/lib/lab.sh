@@ -92,7 +92,7 @@ vxdp_launch() {
 	}
 }
 
-vxdp_ready() { vxdp_alive || return 1; vxdp -j status eth0 | jq -e ".ports | length > 0"; }
+vxdp_ready() { vxdp_alive || return 1; vxdp -j status eth0 | json_holds ".ports | length > 0"; }
 
 # A zombie is a process that has ended.
 vxdp_alive() { [ -n "$VXDP_PID" ] && [[ $(sed "s/.*) //; s/ .*//" "/proc/$VXDP_PID/stat" 2>/dev/null) != [ZX]* ]] && kill -0 "$VXDP_PID" 2>/dev/null; }

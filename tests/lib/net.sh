@@ -83,4 +83,4 @@ nic_state() {
 }
 
 # net_counter host|wire DEV rx|tx packets|bytes|dropped. Not from /sys: that is of another namespace.
-net_counter() { "on_$1" ip -s -j link show dev "$2" | jq -e ".[0].stats64.$3.$4"; }
+net_counter() { "on_$1" ip -s -j link show dev "$2" | json_holds ".[0].stats64.$3.$4"; }

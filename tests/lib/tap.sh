@@ -4,6 +4,9 @@
 # tap.sh - Test Anything Protocol for shell tests. A script says plan N, then N times one of ok,
 # not_ok, skip, is, cmp_ok or check. Diagnostics start with "# ".
 
+# shellcheck source=tests/lib/json.sh
+. "$(dirname "${BASH_SOURCE[0]}")/json.sh"
+
 TAP_N=0
 TAP_FAILED=0
 

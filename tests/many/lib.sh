@@ -42,7 +42,7 @@ many_test() {
 	shift 2
 	many_run "${run[@]}" || problems="failed: $(cat "$tmp/many.err")"
 	for condition; do
-		jq -e "$condition" <<<"${result:-null}" >/dev/null 2>&1 ||
+		json_holds "$condition" <<<"$result" >/dev/null 2>&1 ||
 			problems+=" does not hold: $condition"
 	done
 	if [ -z "$problems" ]; then

@@ -57,7 +57,7 @@ times() {
 	for ((i = 0; i < n; i++)); do "$@" || return 1; done
 }
 
-answers() { vxdp -j status eth0 | jq -e ".pid == $VXDP_PID"; }
+answers() { vxdp -j status eth0 | json_holds ".pid == $VXDP_PID"; }
 come_and_go() { vxdp_start vm0 && eventually 20 answers && { vxdp_signal "$1" || [ "$1" = KILL ]; }; }
 another() { vxdp attach eth0 --tap tap9 && vxdp detach eth0 tap9; }
 

@@ -7,6 +7,8 @@
 #   testpmd, the guest: main thread on CPU 0 (sleeps), forwarding thread on CPU 1 (always busy)
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=tests/lib/json.sh
+. "$top/tests/lib/json.sh"
 VXDP=${VXDP:-$top/build/vxdp}
 wire=$top/build/tests/testpmd/wire
 
@@ -120,7 +122,7 @@ vx_start() {
 # True as well when vxdp has died: nothing to wait for.
 vx_has_port() {
 	is_gone "$vx_pid" && return 0
-	on_host "$VXDP" status v0 -j 2>/dev/null | jq -e 'any(.ports[]?; .name == "vm0")' >/dev/null
+	on_host "$VXDP" status v0 -j 2>/dev/null | json_holds 'any(.ports[]?; .name == "vm0")' >/dev/null
 }
 
 vx_stop() {

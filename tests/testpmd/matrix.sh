@@ -157,7 +157,7 @@ phase_from_guest() {
 
 # What vxdp says about the port must be what the guest asked for.
 check_status() {
-	on_host "$VXDP" status v0 -j | jq -e --arg ring "$ring" --arg lane "$lane" \
+	on_host "$VXDP" status v0 -j | json_holds --arg ring "$ring" --arg lane "$lane" \
 		--arg role "$role" --argjson pairs "$pairs" --argjson size "$size" \
 		--argjson mrg "$mrg" --argjson ino "$((lane_kernel & ino))" '
 		.ports[] | select(.name == "vm0") |

@@ -177,8 +177,7 @@ losses() {
 # holds TEXT CONDITION [JSON]: jq over $guest, or over JSON
 holds() {
 	local json=${3-$guest}
-	# Slurped: jq -e is content with no input at all.
-	if jq -se "length > 0 and (.[0] | $2)" <<<"$json" >/dev/null 2>&1; then ok "$1"; else
+	if json_holds "$2" <<<"$json" >/dev/null 2>&1; then ok "$1"; else
 		not_ok "$1"
 		diag "does not hold: $2" "$(cut -c1-600 <<<"$json")" "$(tail -n 3 $WORK/guest.err 2>/dev/null)" \
 			"$(tail -n 6 $WORK/vxdp.log 2>/dev/null)" "$(losses)"
