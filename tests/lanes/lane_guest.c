@@ -4,7 +4,7 @@
  * it.
  *
  *   lane_guest MODE --socket PATH --wire NETNS:IFACE [--count N] [--packed] [--ring N]
- *              [--rx-bytes N] [--rx-parts N] [--no-mrg]
+ *              [--rx-bytes N] [--rx-parts N] [--no-mrg] [--ready COMMAND]
  *
  *   echo    N frames to the guest and back
  *   mixed   N frames to the guest, every other one broadcast: both lanes fill one ring. Counts the
@@ -13,6 +13,8 @@
  *           when the direct lane sits idle on its share?
  *   cycles  stop and start the rings N times while frames keep coming. Between stop and start, all
  *           receive buffers are filled with a pattern that nobody may touch.
+ *
+ * Frames begin to count when COMMAND says that the direct lane is open, and one more has come back.
  *
  * Frames have a number and a pattern in every byte. Prints one JSON object, and exits 0 if each
  * frame that arrived was whole and came once, and the back end broke no rule.
@@ -36,7 +38,7 @@
 
 #define WINDOW	       32u
 #define PATIENCE_MS    5000
-#define PRIME_MS       500  /* by then the addresses are known and the direct lane is open */
+#define PRIME_MS       500  /* at least */
 #define FLOOD_FRAMES   16   /* at a time ... */
 #define FLOOD_PAUSE_US 1000 /* ... this often */
 #define CYCLE_FRAMES   96   /* that must arrive between a start and the next stop ... */
@@ -49,7 +51,7 @@ static const uint8_t wire_mac[6] = {0x02, 0x57, 0, 0, 0, 2};
 static const uint8_t broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 struct options {
-	const char *socket, *wire;
+	const char *socket, *wire, *ready;
 	unsigned int count;
 	struct fe_config fe;
 };
@@ -173,9 +175,14 @@ static int prime(struct lab *lab)
 {
 	const int64_t end = now_ms() + 2 * PATIENCE_MS, settled = now_ms() + PRIME_MS;
 	unsigned int n_echoed = 0;
+	bool ready = false;
 
 	lab->magic = MAGIC_PRIME;
-	while (now_ms() < end && (!n_echoed || now_ms() < settled)) {
+	while (now_ms() < end && (!n_echoed || !ready)) {
+		if (n_echoed && now_ms() >= settled) {
+			ready = !lab->opt->ready || system(lab->opt->ready) == 0;
+			n_echoed = 0;
+		}
 		send_frame(lab, 0, guest_mac);
 		poll(NULL, 0, 5);
 		take(lab, true);
@@ -186,7 +193,7 @@ static int prime(struct lab *lab)
 	poll(NULL, 0, 100);
 	take(lab, true);
 	lab->n_out_of_order = 0;
-	return n_echoed ? 0 : -ETIMEDOUT;
+	return n_echoed && ready ? 0 : -ETIMEDOUT;
 }
 
 /* @count frames, a window of them on the way. */
@@ -382,9 +389,11 @@ static int run(const char *mode, const struct options *opt)
 static bool parse(int argc, char **argv, struct options *opt)
 {
 	static const struct option longs[] = {
-		{"socket", 1, 0, 's'},	 {"wire", 1, 0, 'w'},	  {"count", 1, 0, 'n'},
-		{"packed", 0, 0, 'p'},	 {"no-mrg", 0, 0, 'm'},	  {"ring", 1, 0, 'r'},
-		{"rx-bytes", 1, 0, 'b'}, {"rx-parts", 1, 0, 'x'}, {0},
+		{"socket", 1, 0, 's'},	 {"wire", 1, 0, 'w'},
+		{"count", 1, 0, 'n'},	 {"packed", 0, 0, 'p'},
+		{"no-mrg", 0, 0, 'm'},	 {"ring", 1, 0, 'r'},
+		{"rx-bytes", 1, 0, 'b'}, {"rx-parts", 1, 0, 'x'},
+		{"ready", 1, 0, 'R'},	 {0},
 	};
 	int c;
 
@@ -405,6 +414,8 @@ static bool parse(int argc, char **argv, struct options *opt)
 			opt->fe.rx_buffer_bytes = (uint32_t)atoi(optarg);
 		else if (c == 'x')
 			opt->fe.rx_parts = (unsigned int)atoi(optarg);
+		else if (c == 'R')
+			opt->ready = optarg;
 		else
 			return false;
 	}
@@ -419,7 +430,8 @@ int main(int argc, char **argv)
 	fe_config_init(&opt.fe);
 	if (!parse(argc, argv, &opt)) {
 		fputs("usage: lane_guest echo|mixed|quota|cycles --socket PATH --wire NETNS:IFACE "
-		      "[--count N] [--packed] [--ring N] [--rx-bytes N] [--rx-parts N] [--no-mrg]\n",
+		      "[--count N] [--packed] [--ring N] [--rx-bytes N] [--rx-parts N] [--no-mrg] "
+		      "[--ready COMMAND]\n",
 		      stderr);
 		return 2;
 	}
