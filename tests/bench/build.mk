@@ -2,13 +2,12 @@
 # The tools of the benchmarks against other switches.
 
 BENCH_BIN   := $(B)/tests/bench
-BENCH_TOOLS := $(addprefix $(BENCH_BIN)/,trial probe sink light tapflow taprelay)
+BENCH_TOOLS := $(addprefix $(BENCH_BIN)/,trial probe sink light tapflow)
 TESTS       += $(BENCH_TOOLS)
 
 $(BENCH_BIN)/trial: tests/bench/offer.c tests/bench/rt.c
 $(BENCH_BIN)/light: $(addprefix tests/bench/,light_ring.c light_frame.c light_run.c rt.c) $(B)/tests/libfrontend.a
-$(BENCH_BIN)/tapflow: $(addprefix tests/bench/,netns_tap.c offer.c rt.c) $(BENCH_BIN)/tapflow.skel.h
-$(BENCH_BIN)/taprelay: tests/bench/netns_tap.c
+$(BENCH_BIN)/tapflow: tests/lib/netns_tap.c $(addprefix tests/bench/,offer.c rt.c) $(BENCH_BIN)/tapflow.skel.h
 
 $(BENCH_BIN)/tapflow.bpf.o: tests/bench/tapflow.bpf.c tests/bench/tapflow.h
 	$(call say,BPF,$<)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -MF $(@:.o=.d) -c -o $@ $<

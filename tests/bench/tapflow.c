@@ -33,11 +33,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "netns_tap.h"
 #include "offer.h"
 #include "rt.h"
 #include "tapflow.h"
 #include "tapflow.skel.h"
+#include "tests/lib/netns_tap.h"
 #include "include/vxdp/util.h"
 
 #ifndef BPF_F_TEST_XDP_LIVE_FRAMES

@@ -4,7 +4,7 @@
 
 LAB_BIN    := $(B)/tests/lib
 LAB_STATIC := guestrun traffic memcheck
-LAB_TOOLS  := $(addprefix $(LAB_BIN)/,$(LAB_STATIC) livegen)
+LAB_TOOLS  := $(addprefix $(LAB_BIN)/,$(LAB_STATIC) livegen nsguest)
 TESTS      += $(LAB_TOOLS)
 
 .PHONY: lab-tools
@@ -24,3 +24,6 @@ $(LAB_BIN)/livegen.skel.h: $(LAB_BIN)/livegen.bpf.o
 
 $(LAB_BIN)/livegen: tests/lib/livegen.c $(LAB_BIN)/livegen.skel.h
 	$(call say,CC,$@)$(CC) $(BASE) $(WARNINGS) -I$(LAB_BIN) -O2 -g -MF $@.d -o $@ $< $(LIB_LINK)
+
+$(LAB_BIN)/nsguest: tests/lib/nsguest.c tests/lib/netns_tap.c tests/lib/netns_tap.h $(B)/tests/libfrontend.a
+	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter %.c %.a,$^)

@@ -4,10 +4,10 @@
 # Tap ports under traffic: programs are replaced, vxdp is started, stopped and killed, ports and
 # taps come and go, and of a ping every millisecond nothing is lost. Flows keep to one queue of a tap
 # and spread over all. The guest is tests/taps/tapguest.c, so neither QEMU nor its speed matter.
-LAB_TIMEOUT=180
+LAB_TIMEOUT=220
 . "$(dirname "$0")/../lib/lab.sh"
 
-plan 30
+plan 48
 TAPGUEST=$ROOT/build/tests/taps/tapguest
 IP=10.77.0.30 MAC=02:00:00:77:00:30
 declare -A TAPGUEST_PID
@@ -104,6 +104,45 @@ for lane in direct kernel; do
 	vxdp detach eth0 >/dev/null
 done
 is "$(nic_state)" "$before" "all is as it was"
+
+# --- another version's programs ---
+NEXT=$ROOT/build/tests/taps/next/vxdp
+STATIC=52:54:00:99:00:01
+tag_of() { on_host bpftool -j prog show id "$(vxdp -j status eth0 | json '.ports[] | select(.kind == "tap") | .program_id')" | jq -r .tag; }
+# What is known, less what changes with time.
+addresses() { vxdp -j fdb show eth0 | jq -cS '[.entries[] | {mac, vlan, port, static}] | sort_by(.mac)'; }
+upgrade_to_next() { on_host "$NEXT" upgrade eth0; }
+next_comes_and_goes() {
+	local pid there
+	exec_host "$NEXT" attach eth0 --vm "$LAB_DIR/vm0.sock" --name vm0 &
+	pid=$!
+	eventually 20 next_runs
+	there=$?
+	kill -"$1" $pid
+	ended $pid
+	wait $pid
+	return $there
+}
+next_runs() { vxdp -j status eth0 | json_holds '.pid > 0 and (.version | endswith("-next"))'; }
+for lane in direct kernel; do
+	vxdp attach eth0 --tap tap0 --lane $lane >/dev/null
+	vxdp fdb add eth0 $STATIC dev tap0 static >/dev/null
+	tapguest_start tap0
+	pings $IP
+	this=$(tag_of) known=$(addresses)
+	undisturbed "$lane: upgraded to another version" wire upgrade_to_next
+	other=$(tag_of)
+	check "$lane: whose programs are there now" [ "$other" != "$this" ]
+	is "$(addresses)" "$known" "$lane: all addresses are still known"
+	undisturbed "$lane: and back, and there and back again" wire eval 'vxdp upgrade eth0 && upgrade_to_next && vxdp upgrade eth0'
+	is "$(tag_of)" "$this" "$lane: the first version's programs are back"
+	undisturbed "$lane: a process of the other version comes, and is killed" wire next_comes_and_goes KILL
+	is "$(tag_of)" "$other" "$lane: its programs stay"
+	undisturbed "$lane: this version takes over from it" wire come_and_go TERM
+	is "$(tag_of) $(addresses)" "$this $known" "$lane: with its programs, and all addresses"
+	tapguest_end tap0
+	vxdp detach eth0 >/dev/null
+done
 
 # --- many queues ---
 for lane in direct kernel; do

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* netns_tap.h - taps in network namespaces, opened as QEMU opens them. */
-#ifndef BENCH_NETNS_TAP_H
-#define BENCH_NETNS_TAP_H
+#ifndef TESTS_NETNS_TAP_H
+#define TESTS_NETNS_TAP_H
 
 /** netns_enter() - move this thread to the namespace of "NETNS:DEV". Return: DEV, NULL if it cannot
  */
@@ -13,4 +13,4 @@ const char *netns_enter(const char *netns_and_dev);
  */
 int netns_tap_open(const char *netns_and_dev);
 
-#endif /* BENCH_NETNS_TAP_H */
+#endif /* TESTS_NETNS_TAP_H */
