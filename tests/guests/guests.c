@@ -3,7 +3,7 @@
  * guests.c - several guests of one switch, that send each other streams and check what arrives.
  *
  *   guests --guest SOCKET[,OPTION...]... --stream FROM:TO:BYTES[:csum]... [--count N] [--prime]
- *          [--seconds N] [--stall N] [--blink N] [--leave N] [--pause US]
+ *          [--seconds N] [--until FILE] [--stall N] [--blink N] [--leave N] [--pause US]
  *
  * Guests are numbered from 0 in the order given; their options:
  *
@@ -13,6 +13,7 @@
  *
  *   --count N    frames of each stream          --prime    make the addresses known first
  *   --seconds N  as many as go in that time instead
+ *   --until FILE ... or until FILE is there
  *   --stall N    guest N never gives a receive buffer back
  *   --blink N    guest N stops and starts its rings again and again, in the first half
  *   --leave N    guest N closes its connection in the middle
@@ -38,6 +39,7 @@
 #define BURST	     32
 #define PATIENCE_MS  10000
 #define QUIET_MS     400
+#define LOOK_MS	     50 /* how often for --until's file */
 #define BLINKS	     100
 #define REGION_BYTES (64 << 20)
 #define NOBODY	     GUESTS_MAX
@@ -57,6 +59,7 @@ struct lab {
 	struct stream stream[STREAMS_MAX];
 	uint64_t count;
 	unsigned int seconds;
+	const char *until;
 	bool prime;
 	unsigned int stall, blink, leave, pause_us;
 	uint64_t n_stray;
@@ -201,10 +204,23 @@ static void leave(struct lab *lab)
 	g->gone = true;
 }
 
+/* Has it been long enough? */
+static bool is_over(const struct lab *lab, int64_t start)
+{
+	static int64_t looked;
+	const int64_t now = now_ms();
+
+	if (now >= start + 1000 * (int64_t)lab->seconds)
+		return true;
+	if (!lab->until || now < looked + LOOK_MS)
+		return false;
+	looked = now;
+	return access(lab->until, F_OK) == 0;
+}
+
 static int run(struct lab *lab)
 {
 	int64_t start = now_ms(), end = start + PATIENCE_MS * 2;
-	int64_t enough = start + 1000 * (int64_t)lab->seconds;
 	int err = 0;
 
 	lab->last_ms = now_ms();
@@ -218,7 +234,7 @@ static int run(struct lab *lab)
 		if (lab->leave != NOBODY && !lab->guest[lab->leave].gone &&
 		    lab->stream[0].n_sent > lab->count / 2)
 			leave(lab);
-		if (lab->seconds && now_ms() >= enough)
+		if (lab->seconds && is_over(lab, start))
 			lab->count = 0;
 		if (lab->pause_us)
 			usleep(lab->pause_us);
@@ -302,11 +318,17 @@ static bool parse_stream(struct lab *lab, const char *spec)
 static bool parse(int argc, char **argv, struct lab *lab)
 {
 	static const struct option longs[] = {
-		{"guest", 1, 0, 'g'}, {"stream", 1, 0, 's'},
-		{"count", 1, 0, 'n'}, {"prime", 0, 0, 'p'},
-		{"stall", 1, 0, 'S'}, {"blink", 1, 0, 'b'},
-		{"leave", 1, 0, 'l'}, {"seconds", 1, 0, 't'},
-		{"pause", 1, 0, 'u'}, {0},
+		{"guest", 1, 0, 'g'},
+		{"stream", 1, 0, 's'},
+		{"count", 1, 0, 'n'},
+		{"prime", 0, 0, 'p'},
+		{"stall", 1, 0, 'S'},
+		{"blink", 1, 0, 'b'},
+		{"leave", 1, 0, 'l'},
+		{"seconds", 1, 0, 't'},
+		{"pause", 1, 0, 'u'},
+		{"until", 1, 0, 'U'},
+		{0},
 	};
 	bool ok = true;
 	int c;
@@ -332,6 +354,8 @@ static bool parse(int argc, char **argv, struct lab *lab)
 			lab->seconds = value;
 		else if (c == 'u')
 			lab->pause_us = value;
+		else if (c == 'U')
+			lab->until = optarg;
 		else
 			ok = false;
 	}
@@ -347,7 +371,7 @@ int main(int argc, char **argv)
 
 	if (!parse(argc, argv, &lab)) {
 		fputs("usage: guests --guest SOCKET[,OPTION...]... --stream FROM:TO:BYTES[:csum]... "
-		      "[--count N] [--seconds N] [--prime] [--stall N] [--blink N] [--leave N] "
+		      "[--count N] [--seconds N] [--until FILE] [--prime] [--stall N] [--blink N] [--leave N] "
 		      "[--pause US]\n",
 		      stderr);
 		return 2;
