@@ -17,6 +17,7 @@
 #include "words.h"
 
 #define NS_PER_MS 1000000
+#define NS_PER_S  1000000000ULL
 
 /* What is shown or flushed. */
 struct filter {
@@ -108,6 +109,30 @@ static void print_change(const json_t *document)
 		out_text("%lld entries removed\n", (long long)json_integer_value(n));
 }
 
+static void print_ageing(const json_t *document)
+{
+	if (out_uint(document, "ageing_s"))
+		out_text("addresses age after %llu s\n", out_uint(document, "ageing_s"));
+	else
+		out_text("addresses do not age\n");
+}
+
+/* In whole seconds, as it was set. */
+static int ageing(struct filter *f)
+{
+	struct vxdp_config *config = f->pins->mapped_config;
+	json_auto_t *document = NULL;
+
+	if (f->args->sets_ageing) {
+		WRITE_ONCE(config->ageing_ns, f->args->ageing_s * NS_PER_S);
+		vxdp_generation_bump(f->pins);
+	}
+	document = json_pack("{s:s,s:I}", "nic", f->args->nic, "ageing_s",
+			     (json_int_t)(READ_ONCE(config->ageing_ns) / NS_PER_S));
+	out_result(document, print_ageing);
+	return 0;
+}
+
 /* Without "vlan": the one the port's untagged frames belong to. */
 static uint16_t entry_vlan(const struct filter *f)
 {
@@ -172,7 +197,14 @@ static int work(struct filter *f, struct vx_error *error)
 		err = check_del(f, error);
 	if (err)
 		return err;
+	if (f->args->action == FDB_AGEING)
+		return ageing(f);
 	return f->args->action == FDB_SHOW ? show(f, error) : change(f, error);
+}
+
+static bool writes(const struct fdb_args *args)
+{
+	return args->action == FDB_AGEING ? args->sets_ageing : args->action != FDB_SHOW;
 }
 
 static int run(const void *parsed, const struct operands *operands, struct vx_error *error)
@@ -185,7 +217,7 @@ static int run(const void *parsed, const struct operands *operands, struct vx_er
 	if (!err)
 		err = ask_nic_arg(args.nic, error);
 	if (!err)
-		err = vxdp_pins_open(args.nic, args.action != FDB_SHOW, &pins, error);
+		err = vxdp_pins_open(args.nic, writes(&args), &pins, error);
 	if (err)
 		return err;
 	err = work(&f, error);
@@ -195,7 +227,8 @@ static int run(const void *parsed, const struct operands *operands, struct vx_er
 
 const struct command cmd_fdb = {
 	.name = "fdb",
-	.operands = "[show|add|del|flush] NIC [MAC] [dev PORT] [vlan N] [static|dynamic]",
+	.operands =
+		"[show|add|del|flush|ageing] NIC [MAC] [dev PORT] [vlan N] [static|dynamic] [SECONDS]",
 	.summary = "show and change which address is behind which port",
 	.n_operands_min = 1,
 	.n_operands_max = OPERANDS_MAX,

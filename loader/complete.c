@@ -149,7 +149,7 @@ static void print_fdb(const struct place *p)
 		print_attached();
 	else if (!strcmp(last, "dev"))
 		print_ports(operand(p, n_before_nic), true);
-	else if (strcmp(last, "vlan"))
+	else if (strcmp(last, "vlan") && strcmp(p->operands.v[0], "ageing"))
 		print_words(words);
 }
 

@@ -9,7 +9,8 @@
 #include "words.h"
 
 const char *const fdb_actions[] = {
-	[FDB_SHOW] = "show", [FDB_ADD] = "add", [FDB_DEL] = "del", [FDB_FLUSH] = "flush", NULL};
+	[FDB_SHOW] = "show",   [FDB_ADD] = "add",	[FDB_DEL] = "del",
+	[FDB_FLUSH] = "flush", [FDB_AGEING] = "ageing", NULL};
 
 enum fdb_word { WORD_DEV, WORD_PORT, WORD_VLAN, WORD_STATIC, WORD_DYNAMIC };
 
@@ -26,6 +27,7 @@ static const unsigned int allowed[] = {
 	[FDB_ADD] = WORDS_PORT | 1u << WORD_VLAN | 1u << WORD_STATIC | 1u << WORD_DYNAMIC,
 	[FDB_DEL] = 1u << WORD_VLAN | WORDS_PORT,
 	[FDB_FLUSH] = WORDS_PORT | 1u << WORD_VLAN | 1u << WORD_DYNAMIC,
+	[FDB_AGEING] = 0,
 };
 
 static int take_vlan(const char *text, struct fdb_args *args, struct vx_error *error)
@@ -36,6 +38,22 @@ static int take_vlan(const char *text, struct fdb_args *args, struct vx_error *e
 	if (!err)
 		args->vlan = (int)vlan;
 	return err;
+}
+
+static int take_ageing(const char *text, struct fdb_args *args, struct vx_error *error)
+{
+	int err = words_uint(text, "a number of seconds (0: never)", 0, FDB_AGEING_MAX_S,
+			     &args->ageing_s, error);
+
+	if (err)
+		return err;
+	if (args->ageing_s && args->ageing_s < FDB_AGEING_MIN_S)
+		return vx_fail_usage(error,
+				     "addresses in use are refreshed once a second: "
+				     "not less than %u seconds",
+				     FDB_AGEING_MIN_S);
+	args->sets_ageing = true;
+	return 0;
 }
 
 static int refuse_word(const struct fdb_args *args, const char *word, struct vx_error *error)
@@ -113,6 +131,9 @@ int fdb_args_parse(const struct operands *operands, struct fdb_args *args, struc
 		if (words_mac(operands->v[i++], args->mac, error))
 			return -EINVAL;
 	}
+	if (args->action == FDB_AGEING && i < operands->n &&
+	    take_ageing(operands->v[i++], args, error))
+		return -EINVAL;
 	for (; i < operands->n; i += n) {
 		n = take_word(operands->v[i], i + 1 < operands->n ? operands->v[i + 1] : NULL, args,
 			      error);

@@ -6,6 +6,7 @@
  *	add NIC MAC dev PORT [vlan N] [static]
  *	del NIC MAC [vlan N]
  *	flush NIC [dev PORT] [vlan N] [dynamic]
+ *	ageing NIC [SECONDS]
  *
  * "port" may be said for "dev".
  */
@@ -17,9 +18,13 @@
 
 #include "opts.h"
 
-enum fdb_action { FDB_SHOW, FDB_ADD, FDB_DEL, FDB_FLUSH };
+enum fdb_action { FDB_SHOW, FDB_ADD, FDB_DEL, FDB_FLUSH, FDB_AGEING };
 
 #define FDB_VLAN_ANY -1
+
+/* Lanes refresh the addresses they use about once a second. */
+#define FDB_AGEING_MIN_S 2u
+#define FDB_AGEING_MAX_S 1000000u
 
 struct fdb_args {
 	enum fdb_action action;
@@ -29,6 +34,8 @@ struct fdb_args {
 	int vlan;	 /* FDB_VLAN_ANY: not given */
 	bool is_static;	 /* add: neither ages nor moves */
 	bool is_dynamic; /* flush: spare static entries */
+	bool sets_ageing;
+	uint32_t ageing_s; /* 0: addresses do not age */
 };
 
 /** fdb_actions - the words for enum fdb_action, ending with NULL */

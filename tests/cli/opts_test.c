@@ -253,6 +253,12 @@ static void test_fdb(void **state)
 	assert_string_equal(f.port, "vm0");
 	assert_int_equal(fdb("flush eth0 dynamic dev dev", &f), 0);
 	assert_string_equal(f.port, "dev");
+	assert_int_equal(fdb("ageing eth0", &f), 0);
+	assert_true(f.action == FDB_AGEING && !f.sets_ageing);
+	assert_int_equal(fdb("ageing eth0 0", &f), 0);
+	assert_true(f.sets_ageing && f.ageing_s == 0);
+	assert_int_equal(fdb("ageing eth0 30", &f), 0);
+	assert_true(f.sets_ageing && f.ageing_s == 30);
 }
 
 static void test_fdb_refused(void **state)
@@ -276,6 +282,13 @@ static void test_fdb_refused(void **state)
 		"show eth0 static",
 		"flush eth0 static",
 		"eth0 eth1",
+		"ageing",
+		"ageing eth0 1",
+		"ageing eth0 1000001",
+		"ageing eth0 -1",
+		"ageing eth0 5s",
+		"ageing eth0 5 dev vm0",
+		"ageing eth0 dev vm0",
 	};
 	struct fdb_args f;
 

@@ -88,6 +88,7 @@ static void check_fdb(const struct operands *operands)
 	check_refused(err, &error);
 	assert(err || (args.nic && (args.vlan == FDB_VLAN_ANY ||
 				    (args.vlan >= 0 && args.vlan <= (int)VXDP_VLAN_MAX))));
+	assert(err || args.ageing_s <= FDB_AGEING_MAX_S);
 }
 
 static void parse(const struct command *command, int argc, char *const argv[])

@@ -78,6 +78,8 @@ def fdb_show:
 	(.vlan | natural) and (.port | text) and (.port_id | natural) and (.static | flag) and
 	(.age_ms | natural)));
 
+def fdb_ageing: (.nic | text) and (.ageing_s | natural);
+
 def port_show: (.nic | text) and (.ports | list((.name | text) and (.id | natural) and policy));
 
 def features_nic:
