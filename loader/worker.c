@@ -240,8 +240,9 @@ static bool arm_all(struct worker *w, uint64_t now)
 	for (unsigned int i = 0; i < w->n_pairs; i++) {
 		if (pair_arm(w->pair[i], now))
 			continue;
-		while (i--)
-			pair_disarm(w->pair[i]);
+		do
+			pair_disarm(w->pair[i]); /* this one, too: it may have armed a ring */
+		while (i--);
 		return false;
 	}
 	return true;
