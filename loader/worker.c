@@ -41,7 +41,8 @@
 #define PAIRS_MAX    1024
 #define EVENTS	     64
 #define SPIN_NS	     20000   /* keep polling this long after the last frame */
-#define LOOK_NS	     30000   /* while busy, ask epoll this often */
+#define LOOK_NS	     30000   /* while busy, ask epoll this often ... */
+#define LOOK_MAX_NS  240000  /* ... and up to this seldom while it has nothing to tell */
 #define LOOK_IDLE_NS 4000    /* while polling without finding anything */
 #define EAGER_NS     100000  /* every time, for so long after epoll told of something */
 #define RETRY_MS     1	     /* look again while something has to be waited for without an event */
@@ -300,7 +301,7 @@ static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t now = now_ns(), last_frame = now, last_look = now, last_sleep = now;
-	uint64_t last_event = now, pause_ns;
+	uint64_t last_event = now, look_ns = LOOK_NS, pause_ns;
 
 	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
 		unsigned int frames;
@@ -327,15 +328,24 @@ static void *worker_main(void *arg)
 			last_frame = now;
 			last_sleep = now;
 			last_event = now;
+			look_ns = LOOK_NS;
 			continue;
 		}
 		if (!frames)
 			spin_pause(); /* let a guest write the line that is looked at */
 		/* A system call: seldom, unless it is what brings frames. */
-		pause_ns = frames ? LOOK_NS : now - last_event < EAGER_NS ? 0 : LOOK_IDLE_NS;
+		if (frames)
+			pause_ns = look_ns;
+		else if (now - last_event < EAGER_NS)
+			pause_ns = 0;
+		else
+			pause_ns = now - last_frame < LOOK_IDLE_NS ? look_ns : LOOK_IDLE_NS;
 		if (now - last_look >= pause_ns) {
-			if (look(w))
+			look_ns = MIN(2 * look_ns, (uint64_t)LOOK_MAX_NS);
+			if (look(w)) {
 				last_event = now;
+				look_ns = LOOK_NS;
+			}
 			last_look = now;
 			if (w->xsks_in_set && now - last_sleep >= AWAKE_NS)
 				xsks_unwatch(w);
