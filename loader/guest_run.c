@@ -170,7 +170,7 @@ static void run_give_back(struct run *r, unsigned int used)
 	if (r->have)
 		vu_ring_run_end(r->q->rx, r->to, r->have, used, true);
 	if (used)
-		vu_ring_run_ahead(r->q->rx, BURST);
+		vu_ring_run_ahead(r->q->rx, used); /* for as many next time */
 	r->have = 0;
 }
 

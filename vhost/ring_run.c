@@ -180,6 +180,7 @@ static inline unsigned int packed_take(struct vu_ring *r, struct vu_buf *bufs, u
 		if (unlikely(!va || !d.len))
 			break;
 		run_prefetch(va, is_rx);
+		prefetch_write(&desc[idx]); /* for when it is used */
 		__builtin_prefetch(&desc[idx + PACKED_AHEAD < num ? idx + PACKED_AHEAD : 0]);
 		busy[d.next] = true;
 		bufs[i] = (struct vu_buf){.base = va, .id = d.next, .bytes = d.len};
