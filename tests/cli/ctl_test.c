@@ -260,12 +260,13 @@ static void test_empty_packet(void **state)
 static void test_many_descriptors(void **state)
 {
 	struct fixture *t = *state;
-	struct {
+	int fds[64];
+	union {
 		struct cmsghdr header;
-		int fds[64];
+		char bytes[CMSG_SPACE(sizeof(fds))];
 	} control = {.header = {.cmsg_level = SOL_SOCKET,
 				.cmsg_type = SCM_RIGHTS,
-				.cmsg_len = sizeof(control)}};
+				.cmsg_len = CMSG_LEN(sizeof(fds))}};
 	char text[] = "{\"cmd\":\"echo\"}";
 	struct iovec iov = {.iov_base = text, .iov_len = strlen(text)};
 	struct msghdr msg = {.msg_iov = &iov,
@@ -274,8 +275,9 @@ static void test_many_descriptors(void **state)
 			     .msg_controllen = sizeof(control)};
 	_cleanup_close_ int fd = connected(t);
 
-	for (size_t i = 0; i < ARRAY_SIZE(control.fds); i++)
-		control.fds[i] = STDIN_FILENO;
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = STDIN_FILENO;
+	memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
 	for (int i = 0; i < 100; i++) {
 		char answer[512];
 
