@@ -20,8 +20,7 @@
 # kernel lane too; the other port is in the other lane. R5 runs against sanitised builds.
 #
 #   RACE_SECONDS=60     for R5, for each sanitiser
-#   CYCLES=10000        connections in C21, messages / 20 in C20, hot-plugs in C14: a tenth of the
-#                       100000 that the list names, to be bounded in time
+#   CYCLES=100000       connections in C21, hot-plugs in C14, messages / 20 in C20
 #   VXDP=build/vxdp     the program for everything but R5
 #   VERBOSE=1           what came of every step
 #   LANES='direct kernel', SANS='address thread'    which passes
@@ -38,7 +37,7 @@ VXDP=${VXDP:-$ROOT/build/vxdp}
 ATTACKER=$ROOT/build/tests/hostile/attacker
 GUEST=$ROOT/build/tests/hostile/guest
 RACE_SECONDS=${RACE_SECONDS:-60}
-CYCLES=${CYCLES:-10000}
+CYCLES=${CYCLES:-100000}
 FRAMES=30 # that the other port must have exchanged during each attack
 
 declare -A TITLE=(
