@@ -228,9 +228,13 @@ static int try_alone(const struct attempt *attempt, enum xdp_attach_mode mode, u
 	return err;
 }
 
+/*
+ * Of the two errors the first one counts if it says that the driver has no XDP. The second can be
+ * about the maps then: Linux 6.1 knows them from the dispatcher, and says EINVAL.
+ */
 static int try_mode(struct attempt *attempt, enum xdp_attach_mode mode)
 {
-	int err;
+	int err, alone;
 
 	if (attempt->found.kind == FOUND_OURS_ALONE)
 		return try_alone(attempt, mode, attempt->found.id);
@@ -244,7 +248,10 @@ static int try_mode(struct attempt *attempt, enum xdp_attach_mode mode)
 			return 0;
 		attempt->name = XDP_PROG;
 	}
-	return attempt->found.n_other ? err : try_alone(attempt, mode, 0);
+	if (attempt->found.n_other)
+		return err;
+	alone = try_alone(attempt, mode, 0);
+	return alone && err == -EOPNOTSUPP ? err : alone;
 }
 
 /* Words for why a mode was refused. */
