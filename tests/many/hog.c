@@ -2,12 +2,13 @@
 /*
  * hog.c - one guest misbehaves: do the others notice?
  *
- * Guest 0 sends to guest 1 at a rate far below what the switch can do, alone, then beside the
- * trouble, twice, then alone again. What counts is the share that arrives.
+ * Guest 0 sends to guest 1 at a rate below what the switch can do, alone and beside the trouble, in
+ * turn. What counts is the share that arrives, beside by alone, in each of these pairs.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "modes.h"
@@ -16,6 +17,7 @@
 #define PERIOD_US 250
 #define DRAIN_US  20000
 #define TROUBLE	  64 /* frames at a time */
+#define PAIRS	  5
 
 enum trouble { NONE, FULL_RING, BROADCASTS };
 
@@ -50,9 +52,20 @@ static void make_trouble(struct stations *s, enum trouble trouble, struct share 
 		station_flush(s, 2);
 }
 
-static void part(struct stations *s, enum trouble trouble, unsigned int ms, struct share *share)
+static void send_burst(struct stations *s, unsigned int n, struct share *share)
 {
-	const int64_t start = now_us(), end = start + ms * 1000ll;
+	for (unsigned int i = 0; i < n; i++) {
+		share->n_sent++; /* or wished to: no room is the switch's doing too */
+		(void)station_send(s, 0, s->at[0].mac, s->at[1].mac, 1, 0);
+	}
+	station_flush(s, 0);
+}
+
+static void part(struct stations *s, enum trouble trouble, const struct many_options *opt,
+		 struct share *share)
+{
+	const unsigned int burst = MAX(opt->rate / (1000000 / PERIOD_US), 1u);
+	const int64_t start = now_us(), end = start + opt->ms * 1000ll;
 	int64_t next = start;
 
 	s->round++;
@@ -62,9 +75,7 @@ static void part(struct stations *s, enum trouble trouble, unsigned int ms, stru
 		 */
 		if (now_us() >= next) {
 			next = now_us() + PERIOD_US;
-			share->n_sent++; /* or wished to: no room is the switch's doing too */
-			(void)station_send(s, 0, s->at[0].mac, s->at[1].mac, 1, 0);
-			station_flush(s, 0);
+			send_burst(s, burst, share);
 		}
 		share->n_received += take(s, trouble);
 	}
@@ -72,21 +83,61 @@ static void part(struct stations *s, enum trouble trouble, unsigned int ms, stru
 		share->n_received += take(s, trouble);
 }
 
+static double arrived(const struct share *share)
+{
+	return share->n_sent ? (double)share->n_received / (double)share->n_sent : 0;
+}
+
+static void add(struct share *sum, const struct share *share)
+{
+	sum->n_sent += share->n_sent;
+	sum->n_received += share->n_received;
+	sum->n_trouble += share->n_trouble;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Alone and beside the trouble, in either order. Return: the share that arrived, beside by alone.
+ */
+static double one_pair(struct stations *s, const struct many_options *opt, enum trouble trouble,
+		       bool beside_first, struct share *alone, struct share *beside)
+{
+	struct share now[2] = {};
+
+	part(s, beside_first ? trouble : NONE, opt, &now[beside_first]);
+	part(s, beside_first ? NONE : trouble, opt, &now[!beside_first]);
+	add(alone, &now[0]);
+	add(beside, &now[1]);
+	return arrived(&now[0]) ? arrived(&now[1]) / arrived(&now[0]) : 0;
+}
+
+static void print(const char *name, const struct share *share)
+{
+	printf("\"%s\":{\"sent\":%" PRIu64 ",\"received\":%" PRIu64 "},", name, share->n_sent,
+	       share->n_received);
+}
+
 static int run(struct stations *s, const struct many_options *opt, enum trouble trouble)
 {
-	struct share alone = {0}, beside = {0};
+	struct share alone = {}, beside = {};
+	double ratio[PAIRS];
 	int err = s->n_guests < 4 ? -EINVAL : settle(s);
 
 	if (err)
 		return err;
-	part(s, NONE, opt->ms, &alone);
-	part(s, trouble, opt->ms, &beside);
-	part(s, trouble, opt->ms, &beside);
-	part(s, NONE, opt->ms, &alone);
-	printf("{\"alone\":{\"sent\":%" PRIu64 ",\"received\":%" PRIu64
-	       "},\"beside\":{\"sent\":%" PRIu64 ",\"received\":%" PRIu64 "},\"trouble\":%" PRIu64
-	       "}\n",
-	       alone.n_sent, alone.n_received, beside.n_sent, beside.n_received, beside.n_trouble);
+	for (int i = 0; i < PAIRS; i++)
+		ratio[i] = one_pair(s, opt, trouble, i % 2, &alone, &beside);
+	qsort(ratio, PAIRS, sizeof(ratio[0]), compare);
+	printf("{");
+	print("alone", &alone);
+	print("beside", &beside);
+	printf("\"trouble\":%" PRIu64 ",\"worst\":%.3f,\"median\":%.3f}\n", beside.n_trouble,
+	       ratio[0], ratio[PAIRS / 2]);
 	return 0;
 }
 

@@ -3,15 +3,16 @@
  * many.c - many guests, the wire and the host in one thread.
  *
  *   many MODE --guests N --sockets FORMAT --wire NETNS:IFACE --host NETNS:IFACE --host-mac MAC
- *        [--packed] [--ring N] [--ms N] [--seed N]
+ *        [--packed] [--ring N] [--ms N] [--seed N] [--full-rate] [--rate N]
  *
  *   reach   a broadcast of each station, then a frame from each to each, three times over: how
  *           many came, and how many came twice or where they should not?
  *   moves   an address goes from guest to guest, to the wire and back, while another guest keeps
- *           sending to it: how long until its frames follow?
- *   hog     guest 0 sends to guest 1 at a steady rate; then the same while guest 2 sends all it
- *           can to guest 3, which never gives a receive buffer back
+ *           sending to it, with --full-rate as fast as it can: how long until its frames follow?
+ *   hog     guest 0 sends to guest 1 at a steady rate (--rate, frames a second), alone and while
+ *           guest 2 sends all it can to guest 3, which never gives a receive buffer back, in turn
  *   storm   the same, while guest 2 sends broadcasts without end
+ *   crowd   guest 2 sends from many addresses
  *   soak    requests at random times from sleeping guests, which come and go: each that a living
  *           guest got must be answered in time
  *
@@ -33,7 +34,7 @@ static const struct {
 	int (*run)(struct stations *s, const struct many_options *opt);
 } modes[] = {
 	{"reach", mode_reach}, {"moves", mode_moves}, {"hog", mode_hog},
-	{"storm", mode_storm}, {"soak", mode_soak},
+	{"storm", mode_storm}, {"crowd", mode_crowd}, {"soak", mode_soak},
 };
 
 static bool parse_mac(const char *text, uint8_t mac[6])
@@ -45,11 +46,10 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 static bool parse(int argc, char **argv, struct many_options *opt)
 {
 	static const struct option longs[] = {
-		{"guests", 1, 0, 'g'},	 {"sockets", 1, 0, 's'},
-		{"wire", 1, 0, 'w'},	 {"host", 1, 0, 'h'},
-		{"host-mac", 1, 0, 'm'}, {"packed", 0, 0, 'p'},
-		{"ring", 1, 0, 'r'},	 {"ms", 1, 0, 't'},
-		{"seed", 1, 0, 'e'},	 {0},
+		{"guests", 1, 0, 'g'},	  {"sockets", 1, 0, 's'},  {"wire", 1, 0, 'w'},
+		{"host", 1, 0, 'h'},	  {"host-mac", 1, 0, 'm'}, {"packed", 0, 0, 'p'},
+		{"ring", 1, 0, 'r'},	  {"ms", 1, 0, 't'},	   {"seed", 1, 0, 'e'},
+		{"full-rate", 0, 0, 'f'}, {"rate", 1, 0, 'R'},	   {0},
 	};
 	int c;
 
@@ -72,6 +72,10 @@ static bool parse(int argc, char **argv, struct many_options *opt)
 			opt->ms = (unsigned int)atoi(optarg);
 		else if (c == 'e')
 			opt->seed = (unsigned int)atoi(optarg);
+		else if (c == 'R')
+			opt->rate = (unsigned int)atoi(optarg);
+		else if (c == 'f')
+			opt->full_rate = true;
 		else if (c == '?')
 			return false;
 	}
@@ -104,9 +108,9 @@ int main(int argc, char **argv)
 	int err;
 
 	if (!parse(argc, argv, &opt)) {
-		fputs("usage: many reach|moves|hog|storm|soak --guests N --sockets FORMAT "
+		fputs("usage: many reach|moves|hog|storm|crowd|soak --guests N --sockets FORMAT "
 		      "--wire NETNS:IFACE --host NETNS:IFACE --host-mac MAC [--packed] [--ring N] "
-		      "[--ms N] [--seed N]\n",
+		      "[--ms N] [--seed N] [--full-rate] [--rate N]\n",
 		      stderr);
 		return 2;
 	}

@@ -11,12 +11,15 @@ struct many_options {
 	struct stations_config config;
 	unsigned int ms; /* how long a part takes */
 	unsigned int seed;
+	unsigned int rate; /* hog, storm: frames a second of guest 0 */
+	bool full_rate;	   /* moves: not paced */
 };
 
 int mode_reach(struct stations *s, const struct many_options *opt);
 int mode_moves(struct stations *s, const struct many_options *opt);
 int mode_hog(struct stations *s, const struct many_options *opt);
 int mode_storm(struct stations *s, const struct many_options *opt);
+int mode_crowd(struct stations *s, const struct many_options *opt);
 int mode_soak(struct stations *s, const struct many_options *opt);
 
 /** settle() - broadcasts until each has come everywhere; every address is known then */
