@@ -5,7 +5,8 @@
  * they differed, lanes would not agree on the queue of a flow, and its frames overtake each other.
  *
  * The same frames go through loader/flow.c, the steering program and XDP: of every kind first, then
- * cut off at every length, then with bytes changed at random, from a seed that is printed.
+ * cut off at every length, then with bytes changed at random, from a seed that is printed. And the
+ * hash is the same for all frames of a flow and both its directions, and spreads flows.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -173,6 +174,73 @@ static void test_changed(uint64_t seed)
 	       CHANGED_FRAMES, seed);
 }
 
+static uint32_t steered(const struct packet_spec *spec)
+{
+	struct packet p;
+
+	packet_build(spec, &p);
+	return run_steering(&p);
+}
+
+static struct packet_spec reversed(const struct packet_spec *spec)
+{
+	struct packet_spec back = *spec;
+
+	memcpy(back.dst, spec->src, sizeof(back.dst));
+	memcpy(back.src, spec->dst, sizeof(back.src));
+	back.src_ip = spec->dst_ip;
+	back.dst_ip = spec->src_ip;
+	back.src_port = spec->dst_port;
+	back.dst_port = spec->src_port;
+	return back;
+}
+
+static const struct {
+	const char *text;
+	struct packet_spec spec;
+	bool by_port; /* do the ports make a difference? */
+} flows[] = {
+	{"IPv4 UDP", IPV4(UDP), true},
+	{"IPv4 TCP", IPV4(TCP), true},
+	{"IPv4 UDP fragments", IPV4(UDP, .fragment = 0x2000), false},
+	{"IPv4 ICMP", IPV4(ICMP), false},
+	{"IPv6 UDP", IPV6(UDP), true},
+	{"IPv6 TCP", IPV6(TCP), true},
+	{"IPv6 UDP fragments", IPV6(UDP, .headers = {FRAG}, .n_headers = 1), false},
+	{"IPv4 TCP in two VLANs", IPV4(TCP, .vlan = {5, 8}), true},
+};
+
+#define PORTS_TRIED 64
+
+static void test_steering(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(flows); i++) {
+		struct packet_spec spec = flows[i].spec, back, longer;
+		uint32_t first, odd = 0, differ = 0;
+		bool same = true;
+
+		for (uint16_t port = 0; port < PORTS_TRIED; port++) {
+			spec.src_port = 40000 + port;
+			back = reversed(&spec);
+			longer = spec;
+			longer.bytes = 1500;
+			if (!port)
+				first = steered(&spec);
+			same &= steered(&spec) == steered(&back) &&
+				steered(&spec) == steered(&longer);
+			differ += steered(&spec) != first;
+			odd += steered(&spec) & 1;
+		}
+		tap_ok(same, "steering: %s: one queue for both directions and all sizes",
+		       flows[i].text);
+		if (flows[i].by_port)
+			tap_ok(odd >= PORTS_TRIED / 4 && odd <= PORTS_TRIED * 3 / 4,
+			       "steering: %s: flows spread over queues", flows[i].text);
+		else
+			tap_ok(!differ, "steering: %s: ports make no difference", flows[i].text);
+	}
+}
+
 /* hash.bpf.o is where this program is. */
 static struct bpf_object *load(void)
 {
@@ -198,12 +266,13 @@ int main(int argc, char **argv)
 	struct bpf_object *object;
 	struct lab lab;
 
-	tap_plan(ARRAY_SIZE(kinds) + 1);
+	tap_plan(ARRAY_SIZE(kinds) + 1 + 2 * ARRAY_SIZE(flows));
 	lab_open(&lab, VXDP_XDP_NATIVE);
 	programs.steering = vxdp_bpf_steering_fd(lab.bpf);
 	object = load();
 	test_kinds();
 	test_changed(seed ? strtoull(seed, NULL, 0) : 1);
+	test_steering();
 	bpf_object__close(object);
 	lab_close(&lab);
 	return tap_exit();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * xdp_test - what vxdp_uplink_xdp does with a frame, by BPF_PROG_TEST_RUN: to the guest's memory,
- * or on to TC; and the flow hash of vxdp_tap_steering.
+ * or on to TC.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -397,86 +397,6 @@ static void test_memory(struct lab *lab, int prog_fd, const struct xsk *xsk)
 	tap_ok(!reaches_guest(lab, prog_fd), "on to TC: not remembered for ever");
 }
 
-/* Hash of a frame. A test run of a socket filter hides the first 14 bytes. */
-static uint32_t hash_of(int prog_fd, const struct packet_spec *spec)
-{
-	uint8_t data[14 + PACKET_MAX] = {0};
-	struct packet packet;
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = data, .repeat = 1);
-
-	packet_build(spec, &packet);
-	memcpy(data + 14, packet.data, packet.bytes);
-	run.data_size_in = 14 + packet.bytes;
-	if (bpf_prog_test_run_opts(prog_fd, &run))
-		tap_bail("test run of the steering program: %s", strerror(errno));
-	return run.retval;
-}
-
-static struct packet_spec reversed(const struct packet_spec *spec)
-{
-	struct packet_spec back = *spec;
-
-	memcpy(back.dst, spec->src, sizeof(back.dst));
-	memcpy(back.src, spec->dst, sizeof(back.src));
-	back.src_ip = spec->dst_ip;
-	back.dst_ip = spec->src_ip;
-	back.src_port = spec->dst_port;
-	back.dst_port = spec->src_port;
-	return back;
-}
-
-static const struct {
-	const char *text;
-	struct packet_spec spec;
-	bool by_port; /* do the ports make a difference? */
-} flows[] = {
-	{"IPv4 UDP", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_UDP), true},
-	{"IPv4 TCP", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_TCP), true},
-	{"IPv4 UDP fragments",
-	 TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_UDP, .fragment = MORE_FRAGMENTS), false},
-	{"IPv4 ICMP", TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_ICMP), false},
-	{"IPv6 UDP", TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP), true},
-	{"IPv6 TCP", TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_TCP), true},
-	{"IPv6 UDP fragments",
-	 TO_GUEST(.l3 = PACKET_IPV6, .l4 = IPPROTO_UDP, .headers = {FRAG}, .n_headers = 1), false},
-	{"IPv4 TCP in two VLANs", TO_GUEST(.vlan = {5, 8}, .l3 = PACKET_IPV4, .l4 = IPPROTO_TCP),
-	 true},
-};
-
-#define PORTS_TRIED 64
-
-static void test_steering(int prog_fd)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(flows); i++) {
-		struct packet_spec spec = flows[i].spec, back, longer;
-		uint32_t first, odd = 0, differ = 0;
-		bool same = true;
-
-		spec.src_ip = 0x0a4d0001;
-		spec.dst_ip = 0x0a4d0002;
-		spec.dst_port = 443;
-		for (uint16_t port = 0; port < PORTS_TRIED; port++) {
-			spec.src_port = 40000 + port;
-			back = reversed(&spec);
-			longer = spec;
-			longer.bytes = 1500;
-			if (!port)
-				first = hash_of(prog_fd, &spec);
-			same &= hash_of(prog_fd, &spec) == hash_of(prog_fd, &back) &&
-				hash_of(prog_fd, &spec) == hash_of(prog_fd, &longer);
-			differ += hash_of(prog_fd, &spec) != first;
-			odd += hash_of(prog_fd, &spec) & 1;
-		}
-		tap_ok(same, "steering: %s: one queue for both directions and all sizes",
-		       flows[i].text);
-		if (flows[i].by_port)
-			tap_ok(odd >= PORTS_TRIED / 4 && odd <= PORTS_TRIED * 3 / 4,
-			       "steering: %s: flows spread over queues", flows[i].text);
-		else
-			tap_ok(!differ, "steering: %s: ports make no difference", flows[i].text);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	struct bpf_object *object;
@@ -484,7 +404,7 @@ int main(int argc, char **argv)
 	struct xsk xsk;
 	int fd, bare_fd;
 
-	tap_plan(N_WAYS * ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(flows) + 2 * ARRAY_SIZE(changes) + 2);
+	tap_plan(N_WAYS * ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(changes) + 2);
 	lab_open(&lab, VXDP_XDP_NATIVE);
 	fd = xdp_fd(&lab);
 	bare_fd = load_bare(&lab, &object);
@@ -496,7 +416,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		run_test(&lab, &tests[i], fd, SHARED, &xsk);
 	test_memory(&lab, fd, &xsk);
-	test_steering(vxdp_bpf_steering_fd(lab.bpf));
 	xsk_close(&xsk);
 	bpf_object__close(object);
 	close_fd(&fd);
