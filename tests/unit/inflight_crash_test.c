@@ -392,7 +392,8 @@ static void run_of_runs(uint16_t num, bool packed, bool is_rx, unsigned int seed
 	}
 	if (n == 0)
 		skip(); /* nobody may trace here */
-	assert_true(n > seeds && n_ran > 0);
+	assert_true(n > (SANITISED ? 2 : seeds));
+	assert_true(SANITISED || n_ran > 0); /* with few seeds no buffer may be in one piece */
 }
 
 static void run(uint16_t num, bool packed, bool is_rx, uint64_t features, unsigned int seeds)
