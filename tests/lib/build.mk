@@ -25,5 +25,5 @@ $(LAB_BIN)/livegen.skel.h: $(LAB_BIN)/livegen.bpf.o
 $(LAB_BIN)/livegen: tests/lib/livegen.c $(LAB_BIN)/livegen.skel.h
 	$(call say,CC,$@)$(CC) $(BASE) $(WARNINGS) -I$(LAB_BIN) -O2 -g -MF $@.d -o $@ $< $(LIB_LINK)
 
-$(LAB_BIN)/nsguest: tests/lib/nsguest.c tests/lib/netns_tap.c tests/lib/netns_tap.h $(B)/tests/libfrontend.a
+$(LAB_BIN)/nsguest: $(addprefix tests/lib/,nsguest.c netns_tap.c vhost_net.c) $(B)/tests/libfrontend.a
 	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -MF $@.d -o $@ $(filter %.c %.a,$^)

@@ -6,8 +6,9 @@
  *
  * What the port gives is written into the tap DEV of the namespace, and back, with the virtio-net
  * headers: frames of 64 KiB and unfinished checksums pass as they do in a guest. PORT is a tap,
- * NETNS:TAP, opened as QEMU opens it, or the path of a vhost-user socket that a back end listens on
- * (frontend.h). Makes DEV. Prints "ready", and ends on SIGTERM or when the back end hangs up.
+ * NETNS:TAP, opened as QEMU opens it; vhost-net:NETNS:TAP, the same with rings that /dev/vhost-net
+ * serves; or the path of a vhost-user socket that a back end listens on (frontend.h). Makes DEV.
+ * Prints "ready", and ends on SIGTERM or when the back end hangs up.
  *
  * With --vlan the guest's frames are tagged on the port, and it hears only such frames: a VLAN
  * device for kernels that have none.
@@ -24,6 +25,7 @@
 
 #include "tests/lib/frontend.h"
 #include "tests/lib/netns_tap.h"
+#include "tests/lib/vhost_net.h"
 #include "include/vxdp/util.h"
 
 #define FRAME_MAX  65600
@@ -38,6 +40,7 @@
 #define TYPE_VLAN  0x8100
 #define VLAN_MASK  0x0fff
 #define NEEDS_CSUM 1
+#define VHOST_NET  "vhost-net:"
 #define GUEST_MACHINE                                                                              \
 	(FE_F(FE_F_CSUM) | FE_F(FE_F_GUEST_CSUM) | FE_F(FE_F_HOST_TSO4) | FE_F(FE_F_GUEST_TSO4))
 
@@ -53,10 +56,16 @@ struct frame {
 	uint8_t data[FRAME_MAX];
 };
 
-static int end_open_socket(struct end *end, const char *path)
+static int connect_and_start(struct fe *fe, const char *path)
+{
+	return fe_sock_connect(fe, path, CONNECT_MS) ?: fe_net_start(fe);
+}
+
+/* @tap: NULL if it is a socket */
+static int end_open_rings(struct end *end, const char *path, const char *tap)
 {
 	struct fe_config config;
-	int err;
+	int tap_fd = -1, err;
 
 	fe_config_init(&config);
 	config.features |= GUEST_MACHINE;
@@ -64,10 +73,10 @@ static int end_open_socket(struct end *end, const char *path)
 	config.tx_buffer_bytes = FRAME_MAX + FE_HDR_BYTES;
 	config.region_bytes = 64u << 20;
 	err = fe_open(&config, &end->fe);
+	if (!err && tap)
+		err = MIN(tap_fd = netns_tap_open(tap), 0);
 	if (!err)
-		err = fe_sock_connect(end->fe, path, CONNECT_MS);
-	if (!err)
-		err = fe_net_start(end->fe);
+		err = tap ? vhost_net_start(end->fe, tap_fd) : connect_and_start(end->fe, path);
 	if (!err)
 		end->fd = fe_rx(end->fe, 0)->call_fd;
 	return err;
@@ -76,7 +85,9 @@ static int end_open_socket(struct end *end, const char *path)
 static int end_open(struct end *end, const char *name)
 {
 	if (*name == '/')
-		return end_open_socket(end, name);
+		return end_open_rings(end, name, NULL);
+	if (!strncmp(name, VHOST_NET, strlen(VHOST_NET)))
+		return end_open_rings(end, NULL, name + strlen(VHOST_NET));
 	end->fd = netns_tap_open(name);
 	return MIN(end->fd, 0);
 }
@@ -217,7 +228,7 @@ int main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) == 'v')
 		vlan = (unsigned int)atoi(optarg) & VLAN_MASK;
 	if (c != -1 || argc - optind != 2) {
-		fputs("usage: nsguest NETNS:TAP|SOCKET NETNS:DEV [--vlan N]\n", stderr);
+		fputs("usage: nsguest [vhost-net:]NETNS:TAP|SOCKET NETNS:DEV [--vlan N]\n", stderr);
 		return 2;
 	}
 	err = end_open(&port, argv[optind]);

@@ -13,6 +13,7 @@ part_vhostnet() {
 	card virt || { skip "the machine has no virt" "vhost-net"; return; }
 	GUEST_IP=10.9.$CARD_N.9
 	check "vhost-net: attach --tap with four queues" vxdp attach "$NIC" --tap tap0 --queues 4
+	vhost_tcp
 	if vhost_guest "set fwd macswap"; then
 		vhost_echo
 		vhost_ping
@@ -55,9 +56,11 @@ no_process() { [ "$(vxdp -j status "$NIC" | jq .pid)" = 0 ]; }
 
 vhost_echo() {
 	local result
+	on_wire ip link set wire0 promisc on # what comes back is for an address that is not its own
 	eventually 20 on_wire wire prime wire0 --src $WIRE_TEST_MAC --dst $GUEST_MAC --timeout 3000
-	result=$(on_wire timeout 60 wire echo wire0 --src $WIRE_TEST_MAC --dst $GUEST_MAC --flows 32 --count 320 \
-		--window 16 --size 60-1514 --timeout 5000 2>$WORK/guest.err)
+	result=$(on_wire timeout 100 wire echo wire0 --src $WIRE_TEST_MAC --dst $GUEST_MAC --flows 32 --count 320 \
+		--window 16 --size 60-1514 --timeout 2000 2>$WORK/guest.err)
+	on_wire ip link set wire0 promisc off
 	holds "vhost-net: 320 frames of 32 flows to the guest and back, each byte right, each flow in order" \
 		'.received == 320 and .corrupt == 0 and .duplicate == 0 and .reordered == 0' "$result"
 }
@@ -69,4 +72,58 @@ vhost_ping() {
 		eventually 20 on_wire ping -c 1 -W 5 -q "$GUEST_IP"
 	check "vhost-net: and the host's, whose address stays on $NIC" \
 		eventually 20 ping -c 1 -W 5 -q -I "$NIC" "$GUEST_IP"
+}
+
+# A guest with Linux's stack (tests/lib/nsguest.c): TCP with TSO, whose segments are whole on the wire.
+TCP_BYTES=3000000
+vhost_tcp() {
+	local pid total bad longest ip=10.9.$CARD_N.40
+	[ -e /etc/passwd ] || echo "root:x:0:0:root:/root:/bin/sh" >/etc/passwd # tcpdump asks for a user
+	ip netns attach lab-host $$ 2>/dev/null
+	ip netns add lab-guest
+	nsenter --net=/run/netns/lab-guest sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+	check "vhost-net: attach --tap for a guest with Linux" vxdp attach "$NIC" --tap tap1
+	nsguest vhost-net:lab-host:tap1 lab-guest:eth0 >$WORK/nsguest.log 2>&1 &
+	pid=$!
+	eventually 20 grep -q ready $WORK/nsguest.log || diag "$(cat $WORK/nsguest.log)"
+	ip -n lab-guest link set eth0 address 02:56:00:00:00:40 up
+	ip -n lab-guest addr add "$ip/24" dev eth0
+	check "vhost-net: the wire's ping is answered" eventually 20 on_wire ping -c 1 -W 5 -q "$ip"
+	on_wire ethtool -K wire0 gro off >/dev/null 2>&1
+	nsenter --net="/run/netns/$NS" -- tcpdump -Z root -i wire0 -nn --immediate-mode -U -w $WORK/vhost.pcap \
+		"tcp and src host $ip" 2>$WORK/tcpdump.err &
+	local tcpdump=$!
+	eventually 20 test -s $WORK/vhost.pcap
+	vhost_tcp_one "from the guest to the wire" lab-guest "$NS" "$WIRE_IP"
+	vhost_tcp_one "from the wire to the guest" "$NS" lab-guest "$ip"
+	vhost_tcp_one "from the guest to the host" lab-guest lab-host "$HOST_IP"
+	kill -INT $tcpdump
+	wait $tcpdump
+	on_wire ethtool -K wire0 gro on >/dev/null 2>&1
+	tcpdump -Z root -r $WORK/vhost.pcap -nn -vv >$WORK/vhost.txt 2>/dev/null
+	total=$(grep -c 'cksum .*(correct)' $WORK/vhost.txt)
+	bad=$(grep -c 'cksum .*incorrect' $WORK/vhost.txt)
+	longest=$(sed -n 's/.*, length \([0-9]*\)$/\1/p' $WORK/vhost.txt | sort -n | tail -n 1)
+	[ "$total" -gt 0 ] || diag "$(cat $WORK/tcpdump.err)"
+	cmp_ok "$total" ">=" $((TCP_BYTES / 1460)) "vhost-net: segments with a right checksum on the wire"
+	is "$bad" 0 "vhost-net: and none with a wrong one"
+	cmp_ok "${longest:-9999}" "<=" 1500 "vhost-net: none is longer than the wire's MTU"
+	cmp_ok "$(ip -s -j link show tap1 | jq '.[0].stats64.rx | .bytes / .packets | floor')" ">" 2000 \
+		"vhost-net: the guest handed over more than a segment at a time"
+	kill $pid
+	wait $pid 2>/dev/null
+	ip netns del lab-guest
+	ip netns del lab-host
+	vxdp detach "$NIC" tap1 >/dev/null
+}
+
+# vhost_tcp_one TEXT FROM TO ADDRESS
+vhost_tcp_one() {
+	local sent got=$WORK/tcp.got
+	rm -f $got
+	nsenter --net="/run/netns/$3" -- traffic tcp-recv --bind 0.0.0.0 --port 7000 --timeout 60 --background $got >/dev/null
+	sent=$(nsenter --net="/run/netns/$2" -- traffic tcp-send --to "$4" --port 7000 --bytes $TCP_BYTES --timeout 60)
+	eventually 10 test -s $got
+	is "$(jq -r '"\(.bytes) \(.checksum)"' $got 2>/dev/null)" "$TCP_BYTES $(jq -r .checksum <<<"$sent")" \
+		"vhost-net: $TCP_BYTES bytes by TCP $1"
 }
