@@ -131,9 +131,10 @@ fi
 
 # --- without a process ---
 finish KILL
-PORT_ID=1 capture "$DIR/k.pcapng" --port uplink --count 3
-ping_host 10
+PORT_ID=1 capture "$DIR/k.pcapng" --port uplink --count 12
+ping_host 20
 wait $DUMP_PID
-is "$(comments k.pcapng | grep -cE 'verdict=to_(host|wire) in=(uplink|host) ')" 3 "the programs' frames can be captured without a process"
+# Questions for the address that nobody has may still be asked among them, some times.
+cmp_ok "$(comments k.pcapng | grep -cE 'verdict=to_(host|wire) in=(uplink|host) ')" '>=' 8 "the programs' frames can be captured without a process"
 is "$(captures 1; echo $?)" 1 "and are let go again"
 vxdp detach eth0 >/dev/null
