@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "capture.h"
-#include "frame.h"
 #include "deliver.h"
+#include "frame.h"
 #include "guest_run.h"
 #include "guest_wait.h"
 #include "lane_direct.h"
@@ -233,7 +233,9 @@ static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 		burst = MIN(burst, direct_tx_room(s));
 	else if (shared)
 		burst = MIN(burst, shared_tx_room(shared));
-	if (burst && p->runs && p->tx_enabled)
+	if (unlikely(!p->tx_enabled))
+		p->runs = false; /* what comes is handed back, and counted */
+	if (burst && p->runs)
 		run = tx_run_at_once(p, burst, now_ns);
 	n = burst && !p->runs ? vu_ring_pop(p->tx, chain, burst, part, TX_PARTS) : 0;
 	if (n < 0) {

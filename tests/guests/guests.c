@@ -3,7 +3,7 @@
  * guests.c - several guests of one switch, that send each other streams and check what arrives.
  *
  *   guests --guest SOCKET[,OPTION...]... --stream FROM:TO:BYTES[:csum]... [--count N] [--prime]
- *          [--seconds N] [--until FILE] [--stall N] [--blink N] [--leave N] [--pause US]
+ *          [--seconds N] [--until FILE] [--stall N] [--blink N] [--mute N] [--leave N] [--pause US]
  *
  * Guests are numbered from 0 in the order given; their options:
  *
@@ -16,6 +16,7 @@
  *   --until FILE ... or until FILE is there
  *   --stall N    guest N never gives a receive buffer back
  *   --blink N    guest N stops and starts its rings again and again, in the first half
+ *   --mute N     guest N's transmit ring is disabled for the middle third of its frames
  *   --leave N    guest N closes its connection in the middle
  *   --pause US   between rounds, so that the switch falls asleep
  *
@@ -61,7 +62,8 @@ struct lab {
 	unsigned int seconds;
 	const char *until;
 	bool prime;
-	unsigned int stall, blink, leave, pause_us;
+	bool muted; /* now */
+	unsigned int stall, blink, mute, leave, pause_us;
 	uint64_t n_stray;
 	int64_t last_ms; /* something arrived */
 };
@@ -181,6 +183,18 @@ static int blink(struct lab *lab)
 	return fe_net_rings_start(g->fe);
 }
 
+/* While it is disabled the back end "must process and discard any TX packets" (vhost-user). */
+static int mute(struct lab *lab)
+{
+	const uint64_t sent = lab->stream[0].n_sent;
+	bool wanted = sent > lab->count / 3 && sent <= lab->count / 3 * 2;
+
+	if (wanted == lab->muted)
+		return 0;
+	lab->muted = wanted;
+	return fe_dev_ring_enable(lab->guest[lab->mute].fe, 1, !wanted);
+}
+
 static bool sending(struct lab *lab)
 {
 	bool any = false;
@@ -231,6 +245,8 @@ static int run(struct lab *lab)
 			receive(lab, n);
 		if (lab->blink != NOBODY && blink_is_due(lab))
 			err = blink(lab);
+		if (!err && lab->mute != NOBODY)
+			err = mute(lab);
 		if (lab->leave != NOBODY && !lab->guest[lab->leave].gone &&
 		    lab->stream[0].n_sent > lab->count / 2)
 			leave(lab);
@@ -318,17 +334,10 @@ static bool parse_stream(struct lab *lab, const char *spec)
 static bool parse(int argc, char **argv, struct lab *lab)
 {
 	static const struct option longs[] = {
-		{"guest", 1, 0, 'g'},
-		{"stream", 1, 0, 's'},
-		{"count", 1, 0, 'n'},
-		{"prime", 0, 0, 'p'},
-		{"stall", 1, 0, 'S'},
-		{"blink", 1, 0, 'b'},
-		{"leave", 1, 0, 'l'},
-		{"seconds", 1, 0, 't'},
-		{"pause", 1, 0, 'u'},
-		{"until", 1, 0, 'U'},
-		{0},
+		{"guest", 1, 0, 'g'}, {"stream", 1, 0, 's'}, {"count", 1, 0, 'n'},
+		{"prime", 0, 0, 'p'}, {"stall", 1, 0, 'S'},  {"blink", 1, 0, 'b'},
+		{"mute", 1, 0, 'm'},  {"leave", 1, 0, 'l'},  {"seconds", 1, 0, 't'},
+		{"pause", 1, 0, 'u'}, {"until", 1, 0, 'U'},  {0},
 	};
 	bool ok = true;
 	int c;
@@ -348,6 +357,8 @@ static bool parse(int argc, char **argv, struct lab *lab)
 			lab->stall = value;
 		else if (c == 'b')
 			lab->blink = value;
+		else if (c == 'm')
+			lab->mute = value;
 		else if (c == 'l')
 			lab->leave = value;
 		else if (c == 't')
@@ -366,12 +377,13 @@ static bool parse(int argc, char **argv, struct lab *lab)
 
 int main(int argc, char **argv)
 {
-	static struct lab lab = {.count = 1000, .stall = NOBODY, .blink = NOBODY, .leave = NOBODY};
+	static struct lab lab = {
+		.count = 1000, .stall = NOBODY, .blink = NOBODY, .mute = NOBODY, .leave = NOBODY};
 	int err = 0;
 
 	if (!parse(argc, argv, &lab)) {
 		fputs("usage: guests --guest SOCKET[,OPTION...]... --stream FROM:TO:BYTES[:csum]... "
-		      "[--count N] [--seconds N] [--until FILE] [--prime] [--stall N] [--blink N] [--leave N] "
+		      "[--count N] [--seconds N] [--until FILE] [--prime] [--stall N] [--blink N] [--mute N] [--leave N] "
 		      "[--pause US]\n",
 		      stderr);
 		return 2;

@@ -49,6 +49,16 @@ bad_neighbours() {
 		'.blinks == 100' '$vx.rx_guest >= 0.4 * ([.streams[].sent] | add)'
 }
 
+muted() {
+	local ring
+	for ring in '' packed; do
+		run_guests "$ring" '' -- --prime --mute 0 --stream 0:1:64 --count 30000
+		expect "${ring:-split} rings: one that is disabled gets its frames back, and they are counted" "$clean" \
+			'.streams[0].sent == 30000 and .streams[0].received > 15000' '$vx.tx_drops > 5000' \
+			'.streams[0].received + $vx.tx_drops + $vx.rx_drops == 30000'
+	done
+}
+
 # The addresses are forgotten all the time, so every flow changes lanes all the time.
 changes_of_lane() {
 	local flusher
@@ -101,6 +111,7 @@ ports_start 3 || { not_ok "vxdp starts"; done_testing; exit 1; }
 layouts
 offloads
 bad_neighbours
+muted
 changes_of_lane '' "one worker"
 dump_shows_it
 vx_stop
