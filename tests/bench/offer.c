@@ -11,6 +11,7 @@
 #include <net/ethernet.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -68,6 +69,20 @@ static int load_program(int map, int ifindex)
 	};
 
 	return bpf_prog_load(BPF_PROG_TYPE_XDP, "offer", "GPL", code, ARRAY_SIZE(code), NULL);
+}
+
+static bool parse_mac(const char *text, uint8_t mac[6])
+{
+	return sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2], &mac[3],
+		      &mac[4], &mac[5]) == 6;
+}
+
+bool offer_option(struct offer *o, int option, const char *text)
+{
+	if (option != 'b')
+		return parse_mac(text, option == 's' ? o->src : o->dst);
+	return sscanf(text, "%u", &o->bytes) == 1 && o->bytes >= OFFER_BYTES_MIN &&
+	       o->bytes <= OFFER_BYTES_MAX;
 }
 
 void offer_make_frame(struct offer *o)

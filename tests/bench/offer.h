@@ -3,6 +3,7 @@
 #ifndef BENCH_OFFER_H
 #define BENCH_OFFER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define OFFER_BYTES_MIN 60u
@@ -24,6 +25,10 @@ struct offer {
 	volatile struct offer_state *state;
 	uint8_t frame[OFFER_BYTES_MAX];
 };
+
+/** offer_option() - what the tools' options 's' and 'd' (addresses) and 'b' (bytes) say. Is it
+ * right? */
+bool offer_option(struct offer *o, int option, const char *text);
 
 /** offer_make_frame() - UDP between two addresses of the range for benchmarks, of zeros */
 void offer_make_frame(struct offer *o);

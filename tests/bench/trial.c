@@ -195,22 +195,13 @@ static int measure(struct options *opt)
 	return 0;
 }
 
-static bool parse_mac(const char *text, uint8_t mac[6])
-{
-	return sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2], &mac[3],
-		      &mac[4], &mac[5]) == 6;
-}
-
 static bool parse_option(struct options *opt, int c)
 {
 	switch (c) {
 	case 's':
-		return parse_mac(optarg, opt->offer.src);
 	case 'd':
-		return parse_mac(optarg, opt->offer.dst);
 	case 'b':
-		return sscanf(optarg, "%u", &opt->offer.bytes) == 1 &&
-		       opt->offer.bytes >= OFFER_BYTES_MIN && opt->offer.bytes <= OFFER_BYTES_MAX;
+		return offer_option(&opt->offer, c, optarg);
 	case 'n':
 		return sscanf(optarg, "%u", &opt->count) == 1;
 	case 'm':
