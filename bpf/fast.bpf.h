@@ -5,14 +5,18 @@
  *
  * Theory of operation
  *
+ * Most frames that an ordinary host gets are its own, so what is never a guest's is told from the
+ * rest by its first bytes alone.
+ *
  * For as long as config.generation stays what it is, policy and the address table say the same of a
  * pair of addresses. So each CPU remembers what they said, in fast_flows: that is two look-ups in a
- * hash table less for a frame. After FAST_FLOW_NS it asks again, which also notes that the source
- * address is still there. Frames with a tag are looked up each time; those that policy changes, or
- * that go to more than one port, are TC's.
+ * hash table less for a frame. It remembers what is left to TC as well, such as TCP for a tap,
+ * which so costs little more than a program that lets all pass. After FAST_FLOW_NS it asks again,
+ * which also notes that the source address is still there. Frames with a tag are looked up each
+ * time; those that policy changes, or that go to more than one port, are TC's.
  *
  * Only what has been sent on is learnt and counted here, by fast_done(): what XDP lets pass comes
- * to TC, which does both.
+ * to TC, which does both. Either way the frame that was looked up has its source noted.
  */
 #ifndef VXDP_FAST_BPF_H
 #define VXDP_FAST_BPF_H
@@ -36,13 +40,14 @@
 
 /* Untagged frames with these addresses that come in here go there. */
 struct fast_flow {
-	__u64 dst; /* MAC address, and two bytes of zeros */
+	__u64 dst; /* as mac_word() */
 	__u64 src;
 	__u64 generation; /* under which that was so */
 	__u64 until_ns;	  /* coarse CLOCK_MONOTONIC; 0: the entry is free */
 	__u16 in_port;
-	__u16 out_port;
-	__u32 pad;
+	__u16 out_port; /* VXDP_PORT_NONE: they are TC's */
+	__u16 tcp_is_tcs;
+	__u16 pad;
 };
 
 struct {
@@ -56,14 +61,24 @@ struct {
 struct fast {
 	struct vxdp_frame frame;
 	struct vxdp_config *cfg;
-	const struct vxdp_policy *in;
-	struct fast_flow *flow; /* where to remember it, or NULL */
-	__u64 dst, src;		/* as in struct fast_flow */
+	const struct vxdp_policy *in; /* if it was looked up */
+	struct fast_flow *flow;	      /* where to remember it, or NULL */
+	__u64 dst, src;		      /* as in struct fast_flow */
 	__u64 generation;
 	void *l3;
 	__be16 proto; /* of what is at l3 */
 	bool known;   /* it was remembered */
 };
+
+/* ---- Where it comes in ---- */
+
+static __always_inline __u64 at_uplink(const struct vxdp_uplink *up, __u32 rx_queue)
+{
+	__u64 queue = rx_queue < up->n_queues ? up->queue_base + rx_queue : AT_NO_QUEUE;
+
+	return AT_VALID | (up->generic_xdp ? AT_GENERIC : 0) | (__u64)up->port << 16 |
+	       (queue & 0xffff);
+}
 
 /*
  * Where XDP is: AT_VALID and what the macros above take out; 0: all is left to TC, which it is on a
@@ -76,7 +91,6 @@ __noinline __u64 vxdp_uplink_at(struct xdp_md *xdp)
 	struct vxdp_frame frame = {};
 	const struct vxdp_uplink *up;
 	struct vxdp_policy *policy;
-	__u64 queue = AT_NO_QUEUE;
 	__be16 proto;
 	void *l3;
 
@@ -90,10 +104,28 @@ __noinline __u64 vxdp_uplink_at(struct xdp_md *xdp)
 		if (loop_source(cfg, up, &frame, false) != LOOP_NOT)
 			return 0;
 	}
-	if (xdp->rx_queue_index < up->n_queues)
-		queue = up->queue_base + xdp->rx_queue_index;
-	return AT_VALID | (up->generic_xdp ? AT_GENERIC : 0) | (__u64)up->port << 16 |
-	       (queue & 0xffff);
+	return at_uplink(up, xdp->rx_queue_index);
+}
+
+/* The same, without a call where there is one NIC. */
+static __always_inline __u64 fast_at(struct xdp_md *xdp, const struct vxdp_config *cfg)
+{
+	const struct vxdp_uplink *first = &cfg->uplink[0];
+
+	if (cfg->n_uplinks_end == 1 && first->ifindex == xdp->ingress_ifindex && !first->standby)
+		return at_uplink(first, xdp->rx_queue_index);
+	return vxdp_uplink_at(xdp);
+}
+
+/* Is it for many, or for the host itself, and so TC's whatever else is said of it? */
+static __always_inline bool is_tcs(struct xdp_md *xdp, const struct vxdp_config *cfg)
+{
+	const struct ethhdr *eth = (void *)(long)xdp->data;
+
+	if ((void *)(eth + 1) > (void *)(long)xdp->data_end || mac_is_group(eth->h_dest))
+		return true;
+	/* Beside the address there are bytes to read, here and there. */
+	return mac_word(eth->h_dest) == mac_word(cfg->uplink[0].host_mac);
 }
 
 /* ---- What a CPU remembers ---- */
@@ -115,7 +147,7 @@ static __always_inline bool flow_holds(const struct fast *f)
 	       flow->until_ns > f->frame.now;
 }
 
-static __always_inline void flow_remember(const struct fast *f)
+static __always_inline void flow_remember(const struct fast *f, bool tcp_is_tcs)
 {
 	struct fast_flow *flow = f->flow;
 
@@ -127,63 +159,81 @@ static __always_inline void flow_remember(const struct fast *f)
 	flow->until_ns = f->frame.now + FAST_FLOW_NS;
 	flow->in_port = f->frame.in_port;
 	flow->out_port = f->frame.out_port;
+	flow->tcp_is_tcs = tcp_is_tcs;
 }
 
 /* ---- Where to ---- */
 
-/* By policy and the address table. Sets the VLAN and frame.out_port. */
-static __always_inline bool fast_look_up(struct fast *f)
+/* By policy and the address table: the guest's port, or VXDP_PORT_NONE. Sets the VLAN. */
+static __always_inline __u32 fast_port(struct fast *f)
 {
 	struct vxdp_frame *frame = &f->frame;
 	const struct vxdp_policy *out;
 	__u32 id;
 
-	if (mac_is_group(frame->dst.mac) || f->in->flags & VXDP_POLICY_SPOOF_CHECK ||
-	    !vlan_enter(frame, f->in))
-		return false;
+	f->in = policy_get(frame->in_port);
+	if (!f->in || f->in->flags & VXDP_POLICY_SPOOF_CHECK || !vlan_enter(frame, f->in))
+		return VXDP_PORT_NONE;
 	id = fdb_port(f->cfg, &frame->dst, frame->now);
 	out = id >= VXDP_PORT_FIRST ? policy_get(id) : NULL;
 	if (!out ||
 	    !vxdp_policy_plain(f->in, out, frame->tag & TAG_PRESENT, frame->tag & VXDP_VLAN_MASK))
-		return false;
-	frame->out_port = id;
-	return true;
+		return VXDP_PORT_NONE;
+	return id;
+}
+
+/* Sets frame.out_port, and remembers it. Return: is TCP for it TC's? */
+static __always_inline bool fast_look_up(struct fast *f)
+{
+	const __u16 lanes = VXDP_PORT_DIRECT | VXDP_PORT_SHARED;
+	__u32 id = fast_port(f);
+	struct vxdp_port *port = id ? port_get(id) : NULL;
+	bool tcp_is_tcs;
+
+	f->frame.out_port = port && port->flags & lanes ? id : VXDP_PORT_NONE;
+	tcp_is_tcs = port && port->flags & VXDP_PORT_TCP_KERNEL;
+	flow_remember(f, tcp_is_tcs);
+	return tcp_is_tcs;
 }
 
 /*
  * May the frame go to one guest just as it is? Then frame.out_port is that guest's port, which may
- * have gone meanwhile. @f: all zeros, but for what is known of the frame: where it came in
+ * have gone meanwhile. @f: all zeros, but for the configuration and where the frame came in
  */
 static __always_inline bool fast_find(struct xdp_md *xdp, struct fast *f)
 {
 	struct vxdp_frame *frame = &f->frame;
+	bool tcp_is_tcs;
 
-	f->cfg = config_get();
-	f->in = policy_get(frame->in_port);
-	if (!f->cfg || !f->in || !parse_xdp(xdp, frame, &f->proto, &f->l3))
+	if (!parse_xdp(xdp, frame, &f->proto, &f->l3))
 		return false;
-	frame->bytes = bpf_xdp_get_buff_len(xdp);
 	/* Before anything is looked up: a change meanwhile makes what is remembered worthless. */
 	f->generation = *(volatile __u64 *)&f->cfg->generation;
-	if (frame->tag)
-		return fast_look_up(f);
-	__builtin_memcpy(&f->dst, &frame->dst, sizeof(f->dst));
-	__builtin_memcpy(&f->src, &frame->src, sizeof(f->src));
-	f->flow = flow_slot(f->dst, f->src);
-	f->known = flow_holds(f);
-	if (!f->known)
-		return fast_look_up(f);
-	frame->out_port = f->flow->out_port;
+	if (!frame->tag) {
+		__builtin_memcpy(&f->dst, &frame->dst, sizeof(f->dst));
+		__builtin_memcpy(&f->src, &frame->src, sizeof(f->src));
+		f->flow = flow_slot(f->dst, f->src);
+		f->known = flow_holds(f);
+	}
+	if (f->known) {
+		frame->out_port = f->flow->out_port;
+		tcp_is_tcs = f->flow->tcp_is_tcs;
+	} else {
+		tcp_is_tcs = fast_look_up(f);
+	}
+	if (!frame->out_port)
+		return false;
+	if (tcp_is_tcs && is_tcp_or_unclear(f->proto, f->l3, (void *)(long)xdp->data_end))
+		return false;
+	frame->bytes = bpf_xdp_get_buff_len(xdp);
 	return true;
 }
 
 /* It was sent on: note its source, and count it. */
 static __always_inline void fast_done(struct xdp_md *xdp, struct fast *f, __u32 verdict)
 {
-	if (!f->known) {
+	if (!f->known && f->in)
 		fdb_learn(f->cfg, f->in, &f->frame.src, f->frame.in_port, f->frame.now);
-		flow_remember(f);
-	}
 	finish_xdp(xdp, &f->frame, verdict);
 }
 

@@ -58,14 +58,14 @@ static __always_inline int add_shared_head(struct xdp_md *xdp, __u16 port)
 
 /*
  * Generic XDP runs after GRO: there, TCP comes in frames of any size, of which AF_XDP takes only
- * some, so it takes none.
+ * some, so it takes none. TCP for a port that wants it from the kernel has not come here.
  */
 static __always_inline bool fits_socket(struct xdp_md *xdp, __u64 at, const struct fast *f,
 					const struct vxdp_port *port)
 {
 	if (f->frame.bytes > port->direct_frame_bytes)
 		return false;
-	return !(port->flags & VXDP_PORT_TCP_KERNEL || at & AT_GENERIC) ||
+	return !(at & AT_GENERIC) ||
 	       !is_tcp_or_unclear(f->proto, f->l3, (void *)(long)xdp->data_end);
 }
 

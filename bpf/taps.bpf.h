@@ -42,8 +42,7 @@ static __always_inline int redirect_to_tap(struct xdp_md *xdp, __u64 at, struct 
 	void *end = (void *)(long)xdp->data_end;
 	__u32 id = f->frame.out_port;
 
-	if (!port ||
-	    (port->flags & VXDP_PORT_TCP_KERNEL && is_tcp_or_unclear(f->proto, f->l3, end)))
+	if (!port)
 		return XDP_PASS;
 	if (port->flags & VXDP_PORT_SPREAD && f->cfg->n_cpus) {
 		if (!bpf_map_lookup_elem(&taps, &id))

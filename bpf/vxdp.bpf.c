@@ -365,23 +365,34 @@ int vxdp_tap_ingress(struct __sk_buff *skb)
 	return tap_ingress(skb, cfg, &frame, policy);
 }
 
-static __always_inline int uplink_xdp(struct xdp_md *xdp, bool with_head)
+/* Past the stack to the guest it is for. @here: on the CPU that was chosen for it */
+static __always_inline int go_fast(struct xdp_md *xdp, struct vxdp_config *cfg, bool with_head,
+				   bool here)
 {
-	__u64 at = vxdp_uplink_at(xdp);
-	struct fast f = {.frame = {.in_port = AT_PORT(at), .packets = 1}};
+	__u64 at = fast_at(xdp, cfg);
+	struct fast f = {.frame = {.in_port = AT_PORT(at), .packets = 1}, .cfg = cfg};
 	int action;
 
 	if (!at || !fast_find(xdp, &f))
 		return XDP_PASS;
+	if (here)
+		return redirect_to_tap_here(xdp, at, &f);
 	action = redirect_to_socket(xdp, at, &f, with_head);
 	return action == XDP_PASS ? redirect_to_tap(xdp, at, &f) : action;
+}
+
+static __always_inline int uplink_xdp(struct xdp_md *xdp, bool with_head, bool here)
+{
+	struct vxdp_config *cfg = config_get();
+
+	return cfg && !is_tcs(xdp, cfg) ? go_fast(xdp, cfg, with_head, here) : XDP_PASS;
 }
 
 /* From the wire, first. */
 SEC("xdp.frags")
 int vxdp_uplink_xdp(struct xdp_md *xdp)
 {
-	return uplink_xdp(xdp, true);
+	return uplink_xdp(xdp, true, false);
 }
 
 /*
@@ -392,17 +403,14 @@ int vxdp_uplink_xdp(struct xdp_md *xdp)
 SEC("xdp.frags")
 int vxdp_uplink_xdp_bare(struct xdp_md *xdp)
 {
-	return uplink_xdp(xdp, false);
+	return uplink_xdp(xdp, false, false);
 }
 
 /* What the two above sent to this CPU for a tap with many queues. */
 SEC("xdp.frags/cpumap")
 int vxdp_uplink_cpu(struct xdp_md *xdp)
 {
-	__u64 at = vxdp_uplink_at(xdp);
-	struct fast f = {.frame = {.in_port = AT_PORT(at), .packets = 1}};
-
-	return at && fast_find(xdp, &f) ? redirect_to_tap_here(xdp, at, &f) : XDP_PASS;
+	return uplink_xdp(xdp, false, true);
 }
 
 /*

@@ -291,10 +291,9 @@ static void run_test(struct lab *lab, const struct test *t, int prog_fd, enum wa
 			 (unsigned long long)(after.packets - before.packets), run.data_size_out);
 }
 
-/* Does the program send a frame for the guest to its socket? */
-static bool reaches_guest(const struct lab *lab, int prog_fd)
+/* Does the program send such a frame for the guest to its socket? */
+static bool reaches_guest_as(const struct lab *lab, int prog_fd, const struct packet_spec *spec)
 {
-	const struct packet_spec spec = TO_GUEST(.l3 = PACKET_PLAIN);
 	uint8_t out[PACKET_MAX + 64];
 	struct xdp_md ctx = {.ingress_ifindex = lab->nic_ifindex};
 	struct packet packet;
@@ -302,12 +301,19 @@ static bool reaches_guest(const struct lab *lab, int prog_fd)
 		    .data_size_out = sizeof(out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
 		    .repeat = 1);
 
-	packet_build(&spec, &packet);
+	packet_build(spec, &packet);
 	run.data_size_in = packet.bytes;
 	ctx.data_end = packet.bytes;
 	if (bpf_prog_test_run_opts(prog_fd, &run))
 		tap_bail("test run: %s", strerror(errno));
 	return run.retval == XDP_REDIRECT;
+}
+
+static bool reaches_guest(const struct lab *lab, int prog_fd)
+{
+	const struct packet_spec spec = TO_GUEST(.l3 = PACKET_PLAIN);
+
+	return reaches_guest_as(lab, prog_fd, &spec);
 }
 
 static void unlearn_quietly(struct lab *lab)
@@ -363,6 +369,76 @@ static const struct {
 	{"it goes down", go_down},	     {"the queue is another guest's", give_queue_away},
 };
 
+static void learn(struct lab *lab)
+{
+	const uint8_t guest[] = GUEST0;
+
+	lab_fdb_add(lab, guest, 0, LAB_PORT(0), 0);
+}
+
+static void leave_vlan(struct lab *lab)
+{
+	lab_policy(lab, LAB_PORT(0), NULL);
+}
+
+static void come_up(struct lab *lab)
+{
+	vxdp_port_flags(lab->pins, LAB_PORT(0), VXDP_PORT_UP, 0);
+}
+
+static void get_lane(struct lab *lab)
+{
+	vxdp_port_flags(lab->pins, LAB_PORT(0), VXDP_PORT_DIRECT, 0);
+}
+
+static void lose_lane(struct lab *lab)
+{
+	vxdp_port_flags(lab->pins, LAB_PORT(0), 0, VXDP_PORT_DIRECT);
+}
+
+static void get_queue(struct lab *lab)
+{
+	vxdp_queue_owner_set(lab->pins, 0, LAB_PORT(0), HEADER_BYTES);
+}
+
+static const struct {
+	const char *text;
+	void (*change)(struct lab *lab);
+	void (*back)(struct lab *lab);
+} restored[] = {
+	{"its address is known", unlearn, learn},
+	{"it leaves its VLAN", join_vlan, leave_vlan},
+	{"it comes up", go_down, come_up},
+	{"it gets a direct lane", lose_lane, get_lane},
+	{"it gets the queue", give_queue_away, get_queue},
+};
+
+/* What is left to TC is remembered too, and no longer than it is so. */
+static void test_left_to_tc(struct lab *lab, int prog_fd, const struct xsk *xsk)
+{
+	const struct packet_spec tcp = TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_TCP);
+	const struct packet_spec udp = TO_GUEST(.l3 = PACKET_IPV4, .l4 = IPPROTO_UDP);
+	const struct test plain = {"", TO_GUEST(.l3 = PACKET_PLAIN), 1};
+
+	for (size_t i = 0; i < ARRAY_SIZE(restored); i++) {
+		set_up(lab, &plain, OWNED, xsk);
+		restored[i].change(lab);
+		tap_ok(!reaches_guest(lab, prog_fd) && !reaches_guest(lab, prog_fd),
+		       "on to TC, until %s", restored[i].text);
+		restored[i].back(lab);
+		tap_ok(reaches_guest(lab, prog_fd), "to the guest at once when %s",
+		       restored[i].text);
+	}
+	set_up(lab, &plain, OWNED, xsk);
+	tap_ok(!reaches_guest_as(lab, prog_fd, &tcp) && reaches_guest_as(lab, prog_fd, &udp) &&
+		       !reaches_guest_as(lab, prog_fd, &tcp) &&
+		       reaches_guest_as(lab, prog_fd, &udp),
+	       "TCP on to TC, and UDP between the same addresses to the guest");
+	vxdp_port_flags(lab->pins, LAB_PORT(0), 0, VXDP_PORT_TCP_KERNEL);
+	tap_ok(reaches_guest_as(lab, prog_fd, &tcp),
+	       "TCP to the guest at once when its port takes it");
+}
+
 #define TRIES	      5
 #define REMEMBERED_US 600000 /* longer than fast.bpf.h remembers a flow */
 
@@ -404,7 +480,8 @@ int main(int argc, char **argv)
 	struct xsk xsk;
 	int fd, bare_fd;
 
-	tap_plan(N_WAYS * ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(changes) + 2);
+	tap_plan(N_WAYS * ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(changes) + 2 +
+		 2 * ARRAY_SIZE(restored) + 2);
 	lab_open(&lab, VXDP_XDP_NATIVE);
 	fd = xdp_fd(&lab);
 	bare_fd = load_bare(&lab, &object);
@@ -416,6 +493,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
 		run_test(&lab, &tests[i], fd, SHARED, &xsk);
 	test_memory(&lab, fd, &xsk);
+	test_left_to_tc(&lab, fd, &xsk);
 	xsk_close(&xsk);
 	bpf_object__close(object);
 	close_fd(&fd);
