@@ -16,6 +16,7 @@
 #include <vxdp/abi.h>
 #include <vxdp/util.h>
 
+#include "fair.h"
 #include "flow.h"
 #include "spin.h"
 #include "vhost/net.h"
@@ -117,6 +118,7 @@ struct pair {
 
 	struct window window;
 	struct pair_stats stats;
+	struct fair_share fair;
 	uint64_t busy_cycles; /* its worker spent on it while it had work */
 	uint64_t busy_before; /* the main thread's: what that was a second ago */
 

@@ -228,7 +228,7 @@ static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 
 	for (unsigned int i = 0; i < p->n_sockets; i++)
 		reaped += direct_tx_reap(p, p->socket[i]);
-	burst = guest_may_pop(p, now_ns);
+	burst = MIN(guest_may_pop(p, now_ns), p->fair.burst);
 	if (s)
 		burst = MIN(burst, direct_tx_room(s));
 	else if (shared)
@@ -266,7 +266,7 @@ static unsigned int poll_rx(struct pair *p, uint64_t now_ns)
 	p->rx_starved = false;
 	/* The tap first: what it holds of a flow is older than what comes on the direct lane. */
 	if (p->rx_enabled && p->tap_fd >= 0 && !p->tap_held && (p->tap_readable || p->held_bytes))
-		frames += kernel_rx(p, BURST, now_ns);
+		frames += kernel_rx(p, p->fair.burst, now_ns);
 	for (unsigned int i = 0; i < p->n_sockets; i++) {
 		if (likely(!p->socket[i]->held))
 			frames += direct_rx(p, p->socket[i], 2 * BURST);
@@ -289,7 +289,7 @@ unsigned int pair_poll(struct pair *p, uint64_t now_ns)
 
 	if (p->fault || !any)
 		return 0;
-	if (p->tx)
+	if (p->tx && likely(!p->fair.waits))
 		frames += poll_tx(p, now_ns);
 	if (p->rx)
 		frames += poll_rx(p, now_ns);

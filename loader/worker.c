@@ -33,6 +33,7 @@
 #include <vxdp/util.h>
 
 #include "cycles.h"
+#include "fair.h"
 #include "lane_shared.h"
 #include "pair_poll.h"
 #include "spin.h"
@@ -77,6 +78,7 @@ struct worker {
 	unsigned int n_queues;
 	struct shared_queue *queue[VXDP_NIC_QUEUES_MAX];
 	struct tell tell;
+	struct fair fair;
 	struct worker_stats stats;
 };
 
@@ -172,6 +174,7 @@ int worker_pair_add(struct worker *w, struct pair *p)
 	flow_forget(w->flows, p->tables.port_id);
 	p->flows = w->flows;
 	p->tell = &w->tell;
+	fair_join(p);
 	w->pair[w->n_pairs++] = p;
 	return 0;
 }
@@ -282,6 +285,7 @@ static unsigned int pass(struct worker *w, uint64_t now, uint64_t start)
 			uint64_t end = cycles_now();
 
 			stat_add(&p->busy_cycles, end - start);
+			fair_visited(&w->fair, p, end - start);
 			start = end;
 			frames += moved;
 		}
@@ -290,6 +294,7 @@ static unsigned int pass(struct worker *w, uint64_t now, uint64_t start)
 			w->options.on_fault(w->options.arg);
 		}
 	}
+	fair_pass_end(&w->fair, w->pair, w->n_pairs);
 	/* Behind the taps: what they hold of a flow is older. */
 	for (unsigned int i = 0; i < w->n_queues; i++)
 		frames += shared_poll(w->queue[i]);
@@ -303,6 +308,7 @@ static void *worker_main(void *arg)
 	uint64_t now = now_ns(), last_frame = now, last_look = now, last_sleep = now;
 	uint64_t last_event = now, look_ns = LOOK_NS, pause_ns;
 
+	fair_start(&w->fair, cycles_now(), now);
 	while (!__atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
 		unsigned int frames;
 		uint64_t t0, t1;
@@ -347,6 +353,7 @@ static void *worker_main(void *arg)
 				look_ns = LOOK_NS;
 			}
 			last_look = now;
+			fair_clock(&w->fair, t1, now);
 			if (w->xsks_in_set && now - last_sleep >= AWAKE_NS)
 				xsks_unwatch(w);
 		}

@@ -22,7 +22,7 @@
 enum trouble { NONE, FULL_RING, BROADCASTS };
 
 struct share {
-	uint64_t n_sent, n_received, n_trouble;
+	uint64_t n_sent, n_refused, n_received, n_trouble; /* refused: its ring was full */
 };
 
 /* All but guest 3, which gives no buffer back. Return: frames for guest 1. */
@@ -56,7 +56,7 @@ static void send_burst(struct stations *s, unsigned int n, struct share *share)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		share->n_sent++; /* or wished to: no room is the switch's doing too */
-		(void)station_send(s, 0, s->at[0].mac, s->at[1].mac, 1, 0);
+		share->n_refused += station_send(s, 0, s->at[0].mac, s->at[1].mac, 1, 0) != 0;
 	}
 	station_flush(s, 0);
 }
@@ -91,6 +91,7 @@ static double arrived(const struct share *share)
 static void add(struct share *sum, const struct share *share)
 {
 	sum->n_sent += share->n_sent;
+	sum->n_refused += share->n_refused;
 	sum->n_received += share->n_received;
 	sum->n_trouble += share->n_trouble;
 }
@@ -118,8 +119,8 @@ static double one_pair(struct stations *s, const struct many_options *opt, enum 
 
 static void print(const char *name, const struct share *share)
 {
-	printf("\"%s\":{\"sent\":%" PRIu64 ",\"received\":%" PRIu64 "},", name, share->n_sent,
-	       share->n_received);
+	printf("\"%s\":{\"sent\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"received\":%" PRIu64 "},",
+	       name, share->n_sent, share->n_refused, share->n_received);
 }
 
 static int run(struct stations *s, const struct many_options *opt, enum trouble trouble)

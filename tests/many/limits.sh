@@ -6,12 +6,14 @@
 # that is always busy is kept from its CPU for some milliseconds now and then, and that is not what
 # is looked at here.
 #
-#   RATE=20000   frames a second between two guests, while a third one does that
+#   RATE=20000    frames a second between two guests, while a third one does that
+#   FAST=200000   the same, before all else on the machine, and with no limit to the storm, too
 set -u
 # shellcheck source=tests/many/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 RATE=${RATE:-20000}
+FAST=${FAST:-200000}
 many_init vxlimits
 many_start 6 || { not_ok "vxdp starts"; done_testing; exit 1; }
 
@@ -24,7 +26,22 @@ counted() {
 # What a guest taught the switch.
 taught() { on_host "$VXDP" fdb show v0 dev "$1" -j | jq '.entries | length'; }
 
-on_host "$VXDP" port set v0 vm2 storm 1000
+limit_storm() { on_host "$VXDP" port set v0 vm2 storm "$1"; }
+# fast RING OPTION: at the higher rate
+fast() {
+	many_alone on
+	many_test "$1, $FAST frames/s: beside a storm, cut off" \
+		"60 storm 6 --ms 100 --rate $FAST --ring 1024 $2" "$keeps"
+	many_test "$1, $FAST frames/s: beside a guest that never refills its ring" \
+		"60 hog 6 --ms 100 --rate $FAST --ring 1024 $2" "$keeps"
+	limit_storm off
+	many_test "$1, $FAST frames/s: beside a storm that nobody limits" \
+		"60 storm 6 --ms 100 --rate $FAST --ring 1024 $2" "$keeps"
+	limit_storm 1000
+	many_alone off
+}
+
+limit_storm 1000
 for ring in split packed; do
 	option=
 	[ $ring = split ] || option=--packed
@@ -32,6 +49,7 @@ for ring in split packed; do
 		"60 storm 6 --ms 100 --rate $RATE --ring 1024 $option" "$keeps"
 	many_test "$ring: and beside a guest that never refills its receive ring" \
 		"60 hog 6 --ms 100 --rate $RATE --ring 1024 $option" "$keeps"
+	fast $ring "$option"
 done
 counted vm2 drop_storm "the storm is cut off, and counted"
 counted vm2 flooded "what is allowed of it goes on"
