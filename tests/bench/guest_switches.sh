@@ -8,12 +8,13 @@
 #
 # To stop, to count and so on is as it is there.
 
-# vxdp: two guests, or many, of one NIC. Its worker looks up, checks and counts all.
+# vxdp: two guests, or many, of one NIC. Its worker looks up, checks and counts all. vxdp_cpus=LIST:
+# a worker on each of these.
 vxdp_serve() {
 	local i poll=busy
 	[ "${2:-}" != adaptive ] || poll=adaptive
 	sockets=("$tmp/vm0.sock")
-	vx_start "$tmp/vm0.sock" --role server --cpus 0 --poll $poll || return 1
+	vx_start "$tmp/vm0.sock" --role server --cpus "${vxdp_cpus:-0}" --poll $poll || return 1
 	for ((i = 1; i < $1; i++)); do
 		sockets+=("$tmp/vm$i.sock")
 		on_host "$VXDP" attach v0 --vm "$tmp/vm$i.sock" --name "vm$i" --role server \

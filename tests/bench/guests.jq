@@ -65,7 +65,14 @@ def many_tables: map(select(.part == "many")) | select(length > 0) |
 		"M frames/s", "blocks"]),
 	rows("\(map(.cycles) | median | digits(0)) | \(map(.rate) | median / 1e6 | digits(2)) | \(length)");
 
+def workers_tables: map(select(.part == "workers")) | select(length > 0) |
+	cells([.workers, .rate_wanted]) |
+	"", "Four guests, one worker and two, of which the second shares its CPU with the guests (`--poll adaptive`):", "",
+	head(["CPUs are", "workers", "frames/s", "switch", "of a CPU", "p50", "lost", "blocks"]),
+	rows("\(map(.cpu) | median * 100 | digits(1)) % | \(map(.p50) | median / 1000 | digits(1)) us | \(
+		map(.lost) | median * 100 | digits(1)) % | \(length)");
+
 length as $all | map(select(.valid)) | if length == 0 then "no measurement counts" else
 	"\(length) of \($all) measurements count.", "",
-	open_tables, single_tables, gso_tables, rates_tables, many_tables
+	open_tables, single_tables, gso_tables, rates_tables, many_tables, workers_tables
 end
