@@ -77,6 +77,23 @@ static void print_queues(const json_t *queues)
 			RING_SIZE_GOOD, RING_SIZE_GOOD);
 }
 
+/* Where it has another lane than what was said, or for another reason. */
+static void print_lanes(const json_t *port)
+{
+	const json_t *lane;
+	size_t i;
+
+	json_array_foreach(json_object_get(port, "lanes"), i, lane)
+	{
+		if (!strcmp(out_str(lane, "lane"), out_str(port, "lane")) &&
+		    !strcmp(out_str(lane, "lane_reason"), out_str(port, "lane_reason")))
+			continue;
+		out_text("    on %-7s lane %s%s: %s\n", out_str(lane, "nic"), out_str(lane, "lane"),
+			 json_is_true(json_object_get(lane, "zerocopy")) ? " (zero copy)" : "",
+			 out_str(lane, "lane_reason"));
+	}
+}
+
 static void print_port(const json_t *port)
 {
 	const char *why = out_str(port, "lane_reason"), *socket = out_str(port, "socket");
@@ -94,6 +111,7 @@ static void print_port(const json_t *port)
 	out_text("\n");
 	if (*why)
 		out_text("    why        %s\n", why);
+	print_lanes(port);
 	if (*socket)
 		out_text("    socket     %s (%s), %llu connection%s so far\n", socket,
 			 out_str(port, "role"), out_uint(port, "connects"),
@@ -149,7 +167,7 @@ static void print_uplinks(const json_t *uplinks)
 			 out_str(uplink, "xdp"), out_uint(uplink, "mtu"),
 			 json_is_true(json_object_get(uplink, "carrier")) ? "" : ", no carrier",
 			 json_is_true(json_object_get(uplink, "standby")) ? ", stands by" : "");
-		out_text("    why        %s\n", out_str(uplink, "lane_reason"));
+		out_text("    lanes      %s\n", out_str(uplink, "lane_reason"));
 	}
 }
 

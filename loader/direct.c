@@ -4,8 +4,8 @@
  *
  * A port on the direct lane has one AF_XDP socket for each NIC queue that plan.h gave it; NIC
  * queue q feeds the guest's receiving queue pair number q modulo how many there are. The sockets
- * of a port share one UMEM, the guest's memory; the first one that is opened registers it, and any
- * one that is open passes it on.
+ * of a port on one NIC share one UMEM, the guest's memory; the first one that is opened registers
+ * it, and any one that is open passes it on.
  *
  * Closing a socket, in an order that never lets anyone write to a buffer the guest has back:
  *
@@ -36,51 +36,73 @@
 #define TX_DRAIN_TRIES	  10
 #define TX_DRAIN_PAUSE_NS (1000 * 1000)
 
-unsigned int direct_queues(const struct sw *sw)
-{
-	return sw->nic ? MIN(nic_info(sw->nic)->rx_queues, VXDP_NIC_QUEUES_MAX) : 0;
-}
+/* Room for the queues of a NIC that joins later. */
+#define SPARE_QUEUES 4
 
 /* ---- Opening ---- */
 
+size_t direct_private_bytes(struct port *port)
+{
+	unsigned int n = SPARE_QUEUES;
+
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++) {
+		const struct uplink *u = port->sw->uplink[i];
+
+		if (u)
+			n += MIN(nic_info(u->nic)->rx_queues, uplink_places(u));
+	}
+	port->direct.n_bounces = MIN(n, VXDP_NIC_QUEUES_MAX);
+	return BOUNCE_CHUNK_BYTES * (1 + (size_t)port->direct.n_bounces * BOUNCE_CHUNKS);
+}
+
 /* -EMSGSIZE if the frames are too long for zero copy. */
-static int umem_of(const struct port *port, const struct vu_mem *mem, bool zerocopy,
-		   struct xsk_umem *umem)
+static int umem_of(const struct port *port, const struct uplink *u, const struct vu_mem *mem,
+		   bool zerocopy, struct xsk_umem *umem)
 {
 	*umem = (struct xsk_umem){
 		.base = mem->base,
 		.bytes = mem->bytes,
 		.chunk_bytes = COPY_CHUNK_BYTES,
 	};
-	return zerocopy ? zerocopy_chunks(nic_info(port->sw->nic), port->mtu + ETHERNET_OVERHEAD,
-					  umem)
+	return zerocopy ? zerocopy_chunks(nic_info(u->nic), port->mtu + ETHERNET_OVERHEAD, umem)
 			: 0;
 }
 
-/* Each NIC queue has chunks of its own in the private area, behind one page that stays empty
+/* Each socket has chunks of its own in the private area, behind one page that stays empty
  * because a chunk begins up to 512 bytes before the guest's buffer does. */
-static void bounce_init(struct direct_socket *s, unsigned int queue)
+static int bounce_take(struct direct *d, struct direct_socket *s)
 {
-	uint64_t first = BOUNCE_CHUNK_BYTES * (1 + (uint64_t)queue * BOUNCE_CHUNKS);
+	unsigned int n = 0;
+	uint64_t first;
 
+	while (n < d->n_bounces && d->bounce_taken[n])
+		n++;
+	if (n == d->n_bounces)
+		return -ENOSPC;
+	d->bounce_taken[n] = true;
+	s->bounce = n;
+	first = BOUNCE_CHUNK_BYTES * (1 + (uint64_t)n * BOUNCE_CHUNKS);
 	for (unsigned int i = 0; i < BOUNCE_CHUNKS / 2; i++) {
 		s->rx_bounce[s->n_rx_bounce++] = first + (2 * i) * BOUNCE_CHUNK_BYTES;
 		s->tx_bounce[s->n_tx_bounce++] = first + (2 * i + 1) * BOUNCE_CHUNK_BYTES;
 	}
+	return 0;
 }
 
-static const struct xsk *socket_to_share(const struct direct *d)
+/* A UMEM is shared by the queues of one NIC: drivers differ in the chunks they take. */
+static const struct xsk *socket_to_share(const struct direct *d, const struct uplink *u)
 {
-	for (unsigned int q = 0; q < VXDP_NIC_QUEUES_MAX; q++)
-		if (d->socket[q])
-			return &d->socket[q]->xsk;
+	for (unsigned int q = 0; q < uplink_places(u); q++)
+		if (d->socket[uplink_place(u, q)])
+			return &d->socket[uplink_place(u, q)]->xsk;
 	return NULL;
 }
 
-static int socket_bind(struct port *port, unsigned int queue, struct direct_socket *s, bool alone)
+static int socket_bind(struct port *port, const struct uplink *u, unsigned int queue,
+		       struct direct_socket *s, bool alone)
 {
-	const struct nic_info *nic = nic_info(port->sw->nic);
-	const struct xsk *share = socket_to_share(&port->direct);
+	const struct xsk *share = socket_to_share(&port->direct, u);
+	unsigned int ifindex = nic_info(u->nic)->ifindex;
 	struct vu_dev_info info;
 	bool zerocopy;
 	int err;
@@ -88,17 +110,27 @@ static int socket_bind(struct port *port, unsigned int queue, struct direct_sock
 	vu_dev_info(port->dev, &info);
 	if (!info.mem)
 		return -ENOMEM;
-	zerocopy = share ? share->zerocopy : alone && lanes_may_zerocopy(port->sw, true);
-	s->bare = !vxdp_bpf_writes_headers(port->sw->bpf);
-	err = umem_of(port, info.mem, zerocopy, &s->umem);
+	zerocopy = share ? share->zerocopy : alone && lanes_may_zerocopy(u, true);
+	s->bare = !uplink_writes_headers(u);
+	err = umem_of(port, u, info.mem, zerocopy, &s->umem);
 	if (!err)
-		err = xsk_open(nic->ifindex, queue, zerocopy ? XSK_BIND_ZEROCOPY : XSK_BIND_COPY,
+		err = xsk_open(ifindex, queue, zerocopy ? XSK_BIND_ZEROCOPY : XSK_BIND_COPY,
 			       &s->umem, share, &s->xsk);
 	if (err && zerocopy && !share && err != -EBUSY && !port->sw->need_zerocopy) {
-		umem_of(port, info.mem, false, &s->umem);
-		err = xsk_open(nic->ifindex, queue, XSK_BIND_COPY, &s->umem, NULL, &s->xsk);
+		umem_of(port, u, info.mem, false, &s->umem);
+		err = xsk_open(ifindex, queue, XSK_BIND_COPY, &s->umem, NULL, &s->xsk);
 	}
 	return err;
+}
+
+/* Frames to a wire leave by the pair's first socket there. */
+static void wires_find(struct pair *p)
+{
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++)
+		p->wire[i].direct = NULL;
+	for (unsigned int i = p->n_sockets; i-- > 0;)
+		p->wire[p->socket[i]->slot].direct = p->socket[i];
+	pair_wires_count(p);
 }
 
 struct socket_change {
@@ -117,6 +149,7 @@ static void worker_socket_add(void *arg)
 	if (c->err)
 		return;
 	p->socket[p->n_sockets++] = c->socket;
+	wires_find(p);
 	deliver_lock(p);
 	direct_fill(p, c->socket);
 	deliver_unlock(p);
@@ -133,8 +166,10 @@ static void blocks_note(struct port *port, const struct vu_mem *mem)
 	}
 }
 
-int direct_open(struct port *port, unsigned int queue, struct pair *pair, bool alone)
+int direct_open(struct port *port, struct uplink *u, unsigned int queue, struct pair *pair,
+		bool alone)
 {
+	unsigned int place = uplink_place(u, queue);
 	struct direct *d = &port->direct;
 	struct socket_change change = {.pair = pair};
 	struct vu_dev_info info;
@@ -146,33 +181,38 @@ int direct_open(struct port *port, unsigned int queue, struct pair *pair, bool a
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
-	err = socket_bind(port, queue, s, alone);
+	err = bounce_take(d, s);
+	if (!err)
+		err = socket_bind(port, u, queue, s, alone);
 	if (err) {
+		if (s->n_rx_bounce)
+			d->bounce_taken[s->bounce] = false;
 		free(s);
 		return err;
 	}
-	bounce_init(s, queue);
+	s->slot = u->slot;
 	s->held = true;
 	change.socket = s;
 	worker_call(pair->worker, worker_socket_add, &change);
-	d->socket[queue] = s;
-	d->pair[queue] = pair->index;
-	d->zerocopy = s->xsk.zerocopy;
+	d->socket[place] = s;
+	d->pair[place] = pair->index;
+	d->on[u->slot].zerocopy = s->xsk.zerocopy;
+	d->on[u->slot].n_sockets++;
 	if (!d->n_sockets++) {
 		vu_dev_info(port->dev, &info);
 		blocks_note(port, info.mem);
 	}
-	port->sw->queue_owner[queue] = port;
+	port->sw->queue_owner[place] = port;
 	return change.err;
 }
 
-int direct_publish(struct port *port, unsigned int queue)
+int direct_publish(struct port *port, unsigned int place)
 {
 	const struct direct *d = &port->direct;
-	int err = vxdp_queue_owner_set(port->sw->pins, queue, port->id,
-				       port->pair[d->pair[queue]]->hdr_bytes);
+	int err = vxdp_queue_owner_set(port->sw->pins, place, port->id,
+				       port->pair[d->pair[place]]->hdr_bytes);
 
-	return err ? err : vxdp_xsk_set(port->sw->pins, queue, d->socket[queue]->xsk.fd);
+	return err ? err : vxdp_xsk_set(port->sw->pins, place, d->socket[place]->xsk.fd);
 }
 
 static void worker_socket_release(void *arg)
@@ -182,11 +222,11 @@ static void worker_socket_release(void *arg)
 	c->socket->held = false;
 }
 
-void direct_release(struct port *port, unsigned int queue)
+void direct_release(struct port *port, unsigned int place)
 {
 	struct socket_change change = {
-		.pair = port->pair[port->direct.pair[queue]],
-		.socket = port->direct.socket[queue],
+		.pair = port->pair[port->direct.pair[place]],
+		.socket = port->direct.socket[place],
 	};
 
 	worker_call(change.pair->worker, worker_socket_release, &change);
@@ -220,6 +260,7 @@ static void worker_socket_remove(void *arg)
 	for (unsigned int i = 0; i < p->n_sockets; i++)
 		if (p->socket[i] == c->socket)
 			p->socket[i--] = p->socket[--p->n_sockets];
+	wires_find(p);
 }
 
 static void worker_socket_abandon(void *arg)
@@ -239,29 +280,32 @@ static void worker_socket_abandon(void *arg)
 	}
 }
 
-void direct_unpublish(struct port *port, unsigned int queue)
+void direct_unpublish(struct port *port, unsigned int place)
 {
-	vxdp_xsk_clear(port->sw->pins, queue);
-	vxdp_queue_owner_set(port->sw->pins, queue, VXDP_PORT_NONE, 0);
+	vxdp_xsk_clear(port->sw->pins, place);
+	vxdp_queue_owner_set(port->sw->pins, place, VXDP_PORT_NONE, 0);
 }
 
-void direct_close(struct port *port, unsigned int queue)
+void direct_close(struct port *port, unsigned int place)
 {
 	struct direct *d = &port->direct;
-	struct direct_socket *s = d->socket[queue];
-	struct socket_change change = {.pair = port->pair[d->pair[queue]], .socket = s};
+	struct direct_socket *s = d->socket[place];
+	struct socket_change change = {.pair = port->pair[d->pair[place]], .socket = s};
+	unsigned int ifindex = s->xsk.ifindex, queue = s->xsk.queue;
 	bool zerocopy = s->xsk.zerocopy;
 
 	worker_call(change.pair->worker, worker_socket_remove, &change);
-	xsk_statistics_add(&port->xsk_past[d->pair[queue]], &s->xsk);
+	xsk_statistics_add(&port->xsk_past[d->pair[place]], &s->xsk);
 	xsk_close(&s->xsk);
-	if (zerocopy && xsk_queue_wait_free(nic_info(port->sw->nic)->ifindex, queue, QUEUE_FREE_MS))
+	if (zerocopy && xsk_queue_wait_free(ifindex, queue, QUEUE_FREE_MS))
 		log_warn("%s: NIC queue %u did not come free within %u ms", port->name, queue,
 			 QUEUE_FREE_MS);
 	worker_call(change.pair->worker, worker_socket_abandon, &change);
-	d->socket[queue] = NULL;
+	d->socket[place] = NULL;
+	d->on[s->slot].n_sockets--;
 	d->n_sockets--;
-	port->sw->queue_owner[queue] = NULL;
+	d->bounce_taken[s->bounce] = false;
+	port->sw->queue_owner[place] = NULL;
 	free(s);
 }
 

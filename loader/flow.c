@@ -193,30 +193,50 @@ static bool may_send(const struct flow_tables *tables, const uint8_t src[ETH_ALE
 	       vxdp_port_mac_allowed(tables->pins, tables->port_id, src);
 }
 
-/* Ask, and keep the source alive: on the fast lanes the programs never see it. */
+/* Is the port the wire of an uplink? Then its entry in config.uplink[], else -1. */
+static int wire_of(const struct flow_tables *tables, uint16_t port)
+{
+	const struct vxdp_config *config = tables->pins->mapped_config;
+
+	if (port == VXDP_PORT_UPLINK)
+		return 0;
+	for (unsigned int i = 1; i < VXDP_UPLINKS_MAX; i++)
+		if (READ_ONCE(config->uplink[i].port) == port)
+			return (int)i;
+	return -1;
+}
+
+/*
+ * Ask, set e->port and e->wire, and keep the source alive: on the fast lanes the programs never see
+ * it.
+ */
 static enum flow_lane ask(const struct flow_tables *tables, const struct flow_key *key,
-			  uint16_t *port)
+			  struct flow_entry *e)
 {
 	const struct vxdp_policy *in = &tables->pins->mapped_policies[tables->port_id];
 	int vlan = vxdp_vlan_in(in, is_tagged(key), vid_of(key));
 	struct vxdp_fdb_key dst = {.vlan = (uint16_t)vlan}, src = {.vlan = (uint16_t)vlan};
 	struct vxdp_fdb_entry entry;
+	uint16_t port;
+	int wire;
 
 	if (has_group_address(key) || vlan == VXDP_VLAN_REFUSED)
 		return FLOW_KERNEL;
 	mac_store(key->dst_and_vlan, dst.mac);
 	if (vxdp_fdb_get(tables->pins, &dst, &entry))
 		return FLOW_KERNEL;
-	*port = entry.port;
-	if (*port == VXDP_PORT_HOST || *port == tables->port_id || *port >= VXDP_PORTS_MAX)
+	port = e->port = entry.port;
+	if (port == VXDP_PORT_HOST || port == tables->port_id || port >= VXDP_PORTS_MAX)
 		return FLOW_KERNEL;
 	mac_store(key->src_and_port, src.mac);
 	if (vxdp_fdb_get(tables->pins, &src, &entry) || entry.port != tables->port_id)
 		return FLOW_KERNEL;
-	if (!passes(tables, key, *port) || !may_send(tables, src.mac))
+	if (!passes(tables, key, port) || !may_send(tables, src.mac))
 		return FLOW_KERNEL;
 	vxdp_fdb_refresh(tables->pins, &src, tables->port_id);
-	return *port == VXDP_PORT_UPLINK ? FLOW_DIRECT : FLOW_GUEST;
+	wire = wire_of(tables, port);
+	e->wire = (uint8_t)MAX(wire, 0);
+	return wire >= 0 ? FLOW_DIRECT : FLOW_GUEST;
 }
 
 /* The entry of this flow, or the older one of its set. */
@@ -245,7 +265,7 @@ struct flow_entry *flow_look_up(struct flow_cache *cache, const struct flow_tabl
 		.generation = generation,
 		.port = VXDP_PORT_NONE,
 	};
-	e->lane = ask(tables, key, &e->port);
+	e->lane = ask(tables, key, e);
 	*stays = !memcmp(&old.key, key, sizeof(*key)) && old.lane == e->lane && old.port == e->port;
 	return e;
 }

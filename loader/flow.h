@@ -4,7 +4,7 @@
  *
  * One truth: what forwards is in the pinned maps, and a cached answer only repeats what they said
  * under the same generation of the configuration. Both addresses must be known, the source on
- * this port and the destination behind the uplink or on another guest's port; whatever is new,
+ * this port and the destination behind an uplink or on another guest's port; whatever is new,
  * flooded or for somebody else goes to the kernel lane, whose programs learn and forward it.
  *
  * One lane a flow: the answer depends only on what is the same in all frames of a flow (addresses,
@@ -47,7 +47,7 @@ struct flow_entry {
 	uint32_t generation;
 	uint16_t port; /* where it goes: port id */
 	uint8_t lane;  /* enum flow_lane */
-	uint8_t pad;
+	uint8_t wire;  /* FLOW_DIRECT: entry of config.uplink[] */
 };
 
 _Static_assert(sizeof(struct flow_entry) * FLOW_WAYS == 64, "a set is a cache line");

@@ -47,10 +47,12 @@ struct direct_socket {
 	struct posted_queue rx;
 	struct posted_queue tx;
 	unsigned int guest_posted; /* POSTED_GUEST entries in rx */
+	unsigned int slot;	   /* of its uplink, in config.uplink[] */
 	bool bare;		   /* what arrives is without a virtio-net header (bpf.h) */
 	bool held;		   /* not to be read: older frames are on their way by the tap */
 	bool tx_stuck;		   /* the NIC takes nothing: its frames go to the kernel lane */
-	/* Chunks not in use, as UMEM addresses. */
+	unsigned int bounce;	   /* which part of the private area it has */
+	/* Chunks of that not in use, as UMEM addresses. */
 	unsigned int n_rx_bounce, n_tx_bounce;
 	uint64_t rx_bounce[BOUNCE_CHUNKS / 2];
 	uint64_t tx_bounce[BOUNCE_CHUNKS / 2];

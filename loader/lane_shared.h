@@ -36,6 +36,7 @@ struct shared_target {
 struct shared_queue {
 	struct xsk xsk;
 	struct xsk_umem umem;
+	struct uplink *uplink;
 	unsigned int queue; /* of the NIC */
 	struct worker *worker;
 

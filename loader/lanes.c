@@ -2,8 +2,12 @@
 /*
  * lanes.c - asks what is wanted and possible, has a plan made (plan.h), and carries it out.
  *
- * A guest that comes and goes must not drag another one from lane to lane: the NIC leaves the
- * shared lane only after STAY_NS without a second guest.
+ * Each uplink has a plan of its own: a guest may have the direct lane on one and the shared lane on
+ * another. What is common to all is which pairs receive, and that a port either takes part in the
+ * shared lane or not (shared.h).
+ *
+ * A guest that comes and goes must not drag another one from lane to lane: a NIC leaves the shared
+ * lane only after STAY_NS without a second guest.
  */
 #include "lanes.h"
 
@@ -31,11 +35,11 @@ void lanes_settle_soon(struct sw *sw)
 	event_timer_set(sw->lanes_timer, SOON_NS, 0);
 }
 
-bool lanes_may_zerocopy(const struct sw *sw, bool unknown)
+bool lanes_may_zerocopy(const struct uplink *u, bool unknown)
 {
-	enum vxdp_answer answer = sw->nic ? nic_info(sw->nic)->zerocopy : VXDP_NO;
+	enum vxdp_answer answer = nic_info(u->nic)->zerocopy;
 
-	return sw->want_zerocopy && vxdp_bpf_xdp_mode(sw->bpf) == VXDP_XDP_NATIVE &&
+	return u->sw->want_zerocopy && uplink_is_native(u) &&
 	       (answer == VXDP_YES || (answer == VXDP_UNKNOWN && unknown));
 }
 
@@ -51,7 +55,7 @@ static unsigned int active_pairs(struct port *port, struct pair **active)
 	return n;
 }
 
-static void ask_ports(struct settling *s)
+static void find_ports(struct settling *s)
 {
 	for (unsigned int id = 0; id < VXDP_PORTS_MAX; id++) {
 		struct port *port = s->sw->port[id];
@@ -61,63 +65,89 @@ static void ask_ports(struct settling *s)
 			continue;
 		s->port[i] = port;
 		s->n_active[i] = active_pairs(port, s->active[i]);
-		s->ask[i] = (struct plan_port){
-			.asked = port->lane,
-			.up = s->n_active[i],
-			.no_fast = lanes_fast_obstacle(port),
-			.owns = port->direct.n_sockets,
-		};
-		if (lanes_can_steer(s->sw)) {
-			port->steerable = lanes_address(port, s->mac[i]);
-			memcpy(port->steer_mac, s->mac[i], sizeof(port->steer_mac));
-			s->ask[i].steerable = port->steerable;
-		}
 		s->n_ports++;
 	}
 }
 
-static unsigned int count_wanting(const struct settling *s)
+static void ask_ports(const struct settling *s, struct settling_uplink *su)
+{
+	for (unsigned int i = 0; i < s->n_ports; i++) {
+		struct port *port = s->port[i];
+
+		su->ask[i] = (struct plan_port){
+			.asked = port->lane,
+			.up = s->n_active[i],
+			.no_fast = lanes_fast_obstacle(port, su->uplink),
+			.owns = port->direct.on[su->uplink->slot].n_sockets,
+		};
+		if (!lanes_can_steer(su->uplink))
+			continue;
+		port->steerable = lanes_address(port, su->mac[i]);
+		memcpy(port->steer_mac, su->mac[i], sizeof(port->steer_mac));
+		su->ask[i].steerable = port->steerable;
+	}
+}
+
+static unsigned int count_wanting(const struct settling *s, const struct settling_uplink *su)
 {
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < s->n_ports; i++)
-		n += s->ask[i].up && !s->ask[i].no_fast && s->ask[i].asked != LANE_KERNEL;
+		n += su->ask[i].up && !su->ask[i].no_fast && su->ask[i].asked != LANE_KERNEL;
 	return n;
 }
 
-static void ask_nic(struct settling *s)
+static void ask_nic(const struct settling *s, struct settling_uplink *su)
 {
-	struct sw *sw = s->sw;
-	unsigned int n = count_wanting(s);
+	unsigned int n = count_wanting(s, su);
+	struct uplink *u = su->uplink;
 
 	if (n > 1)
-		sw->crowd_end_ns = UINT64_MAX;
-	else if (sw->crowd_end_ns == UINT64_MAX)
-		sw->crowd_end_ns = now_ns() + STAY_NS;
-	s->nic = (struct plan_nic){
-		.n_queues = direct_queues(sw),
-		.zerocopy = lanes_may_zerocopy(sw, false) || sw->need_zerocopy,
-		.dedicated = sw->dedicated,
-		.no_shared = lanes_shared_obstacle(sw),
-		.can_steer = lanes_can_steer(sw),
-		.stay_shared = n == 1 && sw->shared.n_queues && now_ns() < sw->crowd_end_ns,
+		u->crowd_end_ns = UINT64_MAX;
+	else if (u->crowd_end_ns == UINT64_MAX)
+		u->crowd_end_ns = now_ns() + STAY_NS;
+	su->nic = (struct plan_nic){
+		.n_queues = uplink_queues(u),
+		.zerocopy = lanes_may_zerocopy(u, false) || s->sw->need_zerocopy,
+		.dedicated = uplink_is_dedicated(u),
+		.no_shared = lanes_shared_obstacle(u),
+		.can_steer = lanes_can_steer(u),
+		.stay_shared = n == 1 && u->shared.n_queues && now_ns() < u->crowd_end_ns,
 	};
-	if (s->nic.stay_shared)
-		event_timer_set(sw->lanes_timer, STAY_NS, 0);
+	if (su->nic.stay_shared)
+		event_timer_set(s->sw->lanes_timer, STAY_NS, 0);
 	/* Looking at a guest's memory is not for free, so only where the answer matters. */
-	for (unsigned int i = 0; i < s->n_ports; i++)
-		if (s->ask[i].up && (n == 1 || s->ask[i].asked == LANE_DIRECT ||
-				     s->ask[i].steerable || s->nic.no_shared))
-			s->ask[i].no_direct = !direct_possible(s->port[i]);
+	for (unsigned int i = 0; i < s->n_ports; i++) {
+		struct plan_port *ask = &su->ask[i];
+
+		if (ask->up && !ask->no_fast &&
+		    (n == 1 || ask->asked == LANE_DIRECT || ask->steerable || su->nic.no_shared))
+			ask->no_direct = !direct_possible(s->port[i], u);
+	}
+}
+
+static void make_plans(struct settling *s)
+{
+	find_ports(s);
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++) {
+		struct settling_uplink *su = &s->on[s->n_uplinks];
+
+		if (!s->sw->uplink[i] || !s->sw->uplink[i]->nic)
+			continue;
+		su->uplink = s->sw->uplink[i];
+		ask_ports(s, su);
+		ask_nic(s, su);
+		plan_lanes(&su->nic, su->ask, s->n_ports, &su->plan);
+		s->n_uplinks++;
+	}
 }
 
 static void settle_once(struct settling *s)
 {
-	ask_ports(s);
-	ask_nic(s);
-	plan_lanes(&s->nic, s->ask, s->n_ports, &s->plan);
+	make_plans(s);
 	lanes_take_away(s);
-	lanes_steer(s);
+	for (unsigned int i = 0; i < s->n_uplinks; i++)
+		lanes_steer(s, &s->on[i]);
 	if (s->again)
 		return;
 	lanes_hand_out(s);
@@ -156,7 +186,8 @@ void lanes_pair_close(struct port *port, unsigned int pair)
 	if (!any)
 		return;
 	lanes_flags(port, false);
-	port->lane_told = PLAN_KERNEL;
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++)
+		port->on[i].told = PLAN_KERNEL;
 	lanes_settle_soon(port->sw);
 }
 
@@ -167,23 +198,65 @@ void lanes_close(struct port *port)
 			lanes_pair_close(port, i);
 }
 
-void lanes_begin(struct sw *sw)
+void lanes_begin(struct uplink *u)
 {
-	const struct nic_info *nic = nic_info(sw->nic);
+	const struct nic_info *nic = nic_info(u->nic);
 
 	steer_nic_undo(nic->name, nic->ifindex);
-	sw->steer_nic.info = nic;
-	sw->steer = (struct steer){.ops = &steer_nic_ops, .nic = &sw->steer_nic};
+	u->steer_nic.info = nic;
+	u->steer = (struct steer){.ops = &steer_nic_ops, .nic = &u->steer_nic};
 }
 
-void lanes_end(struct sw *sw)
+static bool is_open(const struct sw *sw, unsigned int place)
 {
-	for (unsigned int q = 0; q < VXDP_NIC_QUEUES_MAX; q++) {
-		if (!sw->shared.queue[q])
-			continue;
-		shared_unpublish(sw, q);
-		shared_close(sw, q);
+	return sw->queue_owner[place] || sw->shared_queue[place];
+}
+
+static bool has_open(const struct uplink *u)
+{
+	bool open = false;
+
+	for (unsigned int q = 0; q < uplink_places(u); q++)
+		open |= is_open(u->sw, uplink_place(u, q));
+	return open;
+}
+
+/* Without a plan, as when there is no memory for one. */
+static void close_all(struct uplink *u)
+{
+	struct sw *sw = u->sw;
+
+	for (unsigned int q = 0; q < uplink_places(u); q++) {
+		unsigned int place = uplink_place(u, q);
+
+		if (sw->queue_owner[place]) {
+			direct_unpublish(sw->queue_owner[place], place);
+			direct_close(sw->queue_owner[place], place);
+		}
+		if (sw->shared_queue[place]) {
+			shared_unpublish(sw, place);
+			shared_close(sw, place);
+		}
 	}
-	if (sw->steer.ops)
-		steer_clear(&sw->steer);
+}
+
+void lanes_pause(struct uplink *u)
+{
+	bool was_closing = u->closing;
+
+	if (!has_open(u))
+		return;
+	u->closing = true;
+	lanes_settle(u->sw);
+	close_all(u);
+	u->closing = was_closing;
+}
+
+void lanes_end(struct uplink *u)
+{
+	u->closing = true;
+	lanes_pause(u);
+	if (u->steer.ops)
+		steer_clear(&u->steer);
+	u->steer = (struct steer){};
 }

@@ -16,6 +16,10 @@
  *				wait until no program runs that did not see it
  *				until the tap has been seen empty; let the socket go
  *
+ * A port takes part in the shared lane queue by queue: one that opens, on this uplink or on
+ *another, gets the port's frames without any other being disturbed. It leaves all of them at once,
+ *but for queues that close.
+ *
  * "Wait" is an RCU grace period (membarrier(2)), some 10 ms: XDP programs, and what they have
  * passed on in the same NAPI poll, are over then. What is held meanwhile waits in queues that are
  * long (tap, fill ring); what they cannot hold is dropped there and counted.
@@ -143,44 +147,125 @@ static int port_number(const struct settling *s, const struct port *port)
 	return PLAN_NOBODY;
 }
 
-static bool direct_fits(const struct settling *s, unsigned int queue)
+static bool direct_fits(const struct settling *s, const struct settling_uplink *su,
+			unsigned int place, unsigned int q)
 {
-	const struct port *port = s->sw->queue_owner[queue];
+	const struct port *port = s->sw->queue_owner[place];
 	int i = port_number(s, port);
 
-	return i >= 0 && s->plan.queue[queue] == i &&
-	       port->direct.pair[queue] == s->active[i][queue % s->n_active[i]]->index;
+	return i >= 0 && su->plan.queue[q] == i &&
+	       port->direct.pair[place] == s->active[i][q % s->n_active[i]]->index;
+}
+
+/* Uplinks by which port number @i is to have the shared lane, as bits. */
+static unsigned int shared_wanted(const struct settling *s, unsigned int i)
+{
+	unsigned int uplinks = 0;
+
+	for (unsigned int n = 0; n < s->n_uplinks; n++)
+		if (s->on[n].plan.port[i].lane == PLAN_SHARED)
+			uplinks |= 1u << s->on[n].uplink->slot;
+	return uplinks;
 }
 
 struct leaving {
-	bool direct[VXDP_NIC_QUEUES_MAX], shared[VXDP_NIC_QUEUES_MAX];
-	bool port[VXDP_PORTS_MAX];	  /* by number: leaves the shared lane */
-	bool port_direct[VXDP_PORTS_MAX]; /* loses queues of its own */
+	bool direct[VXDP_NIC_QUEUES_MAX], shared[VXDP_NIC_QUEUES_MAX]; /* by place */
+	bool port[VXDP_PORTS_MAX]; /* by number: leaves the shared lane */
+	bool hold[VXDP_PORTS_MAX]; /* loses anything that has frames for it */
 	bool any;
 };
 
-static void find_leaving(const struct settling *s, struct leaving *l)
+static void find_closing(const struct settling *s, struct leaving *l)
 {
 	const struct sw *sw = s->sw;
+	const struct settling_uplink *su;
+	unsigned int place, q;
 
-	for (unsigned int q = 0; q < VXDP_NIC_QUEUES_MAX; q++) {
-		l->direct[q] = sw->queue_owner[q] && !direct_fits(s, q);
-		l->shared[q] = sw->shared.queue[q] &&
-			       (s->plan.queue[q] != PLAN_EVERYONE || !shared_queue_fits(sw, q));
-		if (l->direct[q])
-			l->port_direct[port_number(s, sw->queue_owner[q])] = true;
-		l->any |= l->direct[q] || l->shared[q];
+	for_each_queue(s, su, place, q)
+	{
+		l->direct[place] = sw->queue_owner[place] && !direct_fits(s, su, place, q);
+		l->shared[place] =
+			sw->shared_queue[place] && (su->plan.queue[q] != PLAN_EVERYONE ||
+						    !shared_queue_fits(sw->shared_queue[place]));
+		if (l->direct[place])
+			l->hold[port_number(s, sw->queue_owner[place])] = true;
+		l->any |= l->direct[place] || l->shared[place];
 	}
-	for (unsigned int i = 0; i < s->n_ports; i++) {
-		bool closes = false;
+}
 
-		for (unsigned int q = 0; q < VXDP_NIC_QUEUES_MAX; q++)
-			closes |= l->shared[q];
-		l->port[i] = s->port[i]->shared &&
-			     (closes || s->plan.port[i].lane != PLAN_SHARED ||
-			      !shared_fits(s->port[i], s->active[i], s->n_active[i]));
+/* Does the uplink keep queues of the shared lane? */
+static bool keeps_shared(const struct settling *s, const struct leaving *l, const struct uplink *u)
+{
+	bool keeps = false;
+
+	for (unsigned int q = 0; q < uplink_places(u); q++)
+		keeps |= s->sw->shared_queue[uplink_place(u, q)] && !l->shared[uplink_place(u, q)];
+	return keeps;
+}
+
+/*
+ * A port that is to have another lane on one uplink leaves, so that what the queues hold for it
+ * there comes first; unless they close, which does the same.
+ */
+static bool port_leaves(const struct settling *s, const struct leaving *l, unsigned int i)
+{
+	unsigned int wanted = shared_wanted(s, i);
+	const struct port *port = s->port[i];
+
+	if (!port->shared)
+		return false;
+	if (!wanted || !shared_pairs_fit(port, s->active[i], s->n_active[i]))
+		return true;
+	for (unsigned int n = 0; n < s->n_uplinks; n++)
+		if (port->shared_on & ~wanted & 1u << s->on[n].uplink->slot &&
+		    keeps_shared(s, l, s->on[n].uplink))
+			return true;
+	return false;
+}
+
+static void find_leaving(const struct settling *s, struct leaving *l)
+{
+	find_closing(s, l);
+	for (unsigned int i = 0; i < s->n_ports; i++) {
+		l->port[i] = port_leaves(s, l, i);
+		l->hold[i] |= l->port[i];
+		for (unsigned int p = 0; p < VXDP_NIC_QUEUES_MAX && s->port[i]->shared; p++)
+			l->hold[i] |= l->shared[p];
 		l->any |= l->port[i];
 	}
+}
+
+static void unpublish(const struct settling *s, const struct leaving *l)
+{
+	for (unsigned int i = 0; i < s->n_ports; i++)
+		if (l->port[i])
+			lanes_flags(s->port[i], false);
+	for (unsigned int p = 0; p < VXDP_NIC_QUEUES_MAX; p++) {
+		if (l->direct[p])
+			direct_unpublish(s->sw->queue_owner[p], p);
+		if (l->shared[p])
+			shared_unpublish(s->sw, p);
+	}
+}
+
+static void close_leaving(const struct settling *s, const struct leaving *l)
+{
+	for (unsigned int i = 0; i < s->n_ports; i++)
+		if (l->port[i])
+			shared_leave(s->port[i]);
+	for (unsigned int p = 0; p < VXDP_NIC_QUEUES_MAX; p++) {
+		if (l->direct[p])
+			direct_close(s->sw->queue_owner[p], p);
+		if (l->shared[p])
+			shared_close(s->sw, p);
+	}
+}
+
+static void leaving_hold(const struct settling *s, const struct leaving *l, bool hold)
+{
+	for (unsigned int i = 0; i < s->n_ports; i++)
+		if (l->hold[i])
+			taps_hold(s->port[i], hold);
 }
 
 void lanes_take_away(struct settling *s)
@@ -190,40 +275,20 @@ void lanes_take_away(struct settling *s)
 	find_leaving(s, &l);
 	if (!l.any)
 		return;
-	for (unsigned int i = 0; i < s->n_ports; i++) {
-		if (l.port[i] || l.port_direct[i])
-			taps_hold(s->port[i], true);
-		if (l.port[i])
-			lanes_flags(s->port[i], false);
-	}
-	for (unsigned int q = 0; q < VXDP_NIC_QUEUES_MAX; q++) {
-		if (l.direct[q])
-			direct_unpublish(s->sw->queue_owner[q], q);
-		if (l.shared[q])
-			shared_unpublish(s->sw, q);
-	}
+	leaving_hold(s, &l, true);
+	unpublish(s, &l);
 	grace_period();
+	close_leaving(s, &l);
+	leaving_hold(s, &l, false);
 	for (unsigned int i = 0; i < s->n_ports; i++)
-		if (l.port[i])
-			shared_leave(s->port[i]);
-	for (unsigned int q = 0; q < VXDP_NIC_QUEUES_MAX; q++) {
-		if (l.direct[q])
-			direct_close(s->sw->queue_owner[q], q);
-		if (l.shared[q])
-			shared_close(s->sw, q);
-	}
-	for (unsigned int i = 0; i < s->n_ports; i++) {
-		if (l.port[i] || l.port_direct[i])
-			taps_hold(s->port[i], false);
 		lanes_flags(s->port[i], s->port[i]->shared);
-	}
 }
 
 /* ---- Giving ---- */
 
 struct joining {
-	bool direct[VXDP_NIC_QUEUES_MAX];
-	bool port[VXDP_PORTS_MAX]; /* by number: joins the shared lane */
+	bool direct[VXDP_NIC_QUEUES_MAX], shared[VXDP_NIC_QUEUES_MAX]; /* by place: just opened */
+	bool port[VXDP_PORTS_MAX]; /* by number: joins queues of the shared lane */
 	bool tap[VXDP_PORTS_MAX];
 	bool any;
 };
@@ -236,52 +301,79 @@ static void retry_or(struct settling *s, unsigned int *tries, bool busy)
 		s->again = true;
 }
 
-static void give_direct(struct settling *s, struct joining *j, unsigned int q)
+static void give_direct(struct settling *s, struct settling_uplink *su, struct joining *j,
+			unsigned int q)
 {
-	int i = s->plan.queue[q];
+	int i = su->plan.queue[q];
 	struct port *port = s->port[i];
-	bool alone = s->sw->dedicated || s->plan.port[i].why == PLAN_STEERED;
-	int err = direct_open(port, q, s->active[i][q % s->n_active[i]], alone);
+	struct direct_uplink *on = &port->direct.on[su->uplink->slot];
+	unsigned int place = uplink_place(su->uplink, q);
+	bool alone = su->nic.dedicated || su->plan.port[i].why == PLAN_STEERED;
+	int err = direct_open(port, su->uplink, q, s->active[i][q % s->n_active[i]], alone);
 
 	if (!err)
-		err = direct_publish(port, q);
+		err = direct_publish(port, place);
 	if (!err) {
-		port->direct.tries = 0;
-		j->direct[q] = j->tap[i] = j->any = true;
+		on->tries = 0;
+		j->direct[place] = j->tap[i] = j->any = true;
 		return;
 	}
-	retry_or(s, &port->direct.tries, err == -EBUSY);
+	retry_or(s, &on->tries, err == -EBUSY);
 	if (s->again) {
-		direct_refuse(port, q, err);
-		s->again = port->direct.refused;
+		direct_refuse(port, su->uplink, q, err);
+		s->again = on->refused;
 	}
 }
 
-static void give_shared(struct settling *s, unsigned int q)
+/* Published when all who are to get frames by it have joined. */
+static void give_shared(struct settling *s, struct settling_uplink *su, struct joining *j,
+			unsigned int q)
 {
-	int err = shared_open(s->sw, q);
+	struct shared *shared = &su->uplink->shared;
+	int err = shared_open(su->uplink, q);
 
-	if (!err)
-		err = shared_publish(s->sw, q);
-	if (!err)
-		s->sw->shared.tries = 0;
+	if (!err) {
+		shared->tries = 0;
+		j->shared[uplink_place(su->uplink, q)] = true;
+	}
 	if (!err || err == -ENETDOWN)
 		return;
-	retry_or(s, &s->sw->shared.tries, err == -EBUSY);
+	retry_or(s, &shared->tries, err == -EBUSY);
 	if (s->again)
-		shared_refuse(s->sw, q, err);
+		shared_refuse(su->uplink, q, err);
 }
 
 static void give_queues(struct settling *s, struct joining *j)
 {
-	for (unsigned int q = 0; q < s->nic.n_queues && !s->again; q++) {
-		int to = s->plan.queue[q];
+	struct settling_uplink *su;
+	unsigned int place, q;
 
-		if (to >= 0 && !s->sw->queue_owner[q] && !s->sw->shared.queue[q])
-			give_direct(s, j, q);
-		else if (to == PLAN_EVERYONE && !s->sw->shared.queue[q] && !s->sw->queue_owner[q])
-			give_shared(s, q);
+	for_each_queue(s, su, place, q)
+	{
+		int to = su->plan.queue[q];
+
+		if (s->again || s->sw->queue_owner[place] || s->sw->shared_queue[place])
+			continue;
+		if (to >= 0)
+			give_direct(s, su, j, q);
+		else if (to == PLAN_EVERYONE)
+			give_shared(s, su, j, q);
 	}
+}
+
+static void join_shared(struct settling *s, struct joining *j)
+{
+	for (unsigned int i = 0; i < s->n_ports; i++) {
+		unsigned int wanted = shared_wanted(s, i);
+		struct port *port = s->port[i];
+
+		if (wanted && shared_join(port, wanted, s->active[i], s->n_active[i]))
+			j->port[i] = j->tap[i] = j->any = true;
+		lanes_flags(port, port->shared);
+	}
+	for (unsigned int p = 0; p < VXDP_NIC_QUEUES_MAX; p++)
+		if (j->shared[p])
+			shared_publish(s->sw, p);
 }
 
 static void release(struct settling *s, const struct joining *j)
@@ -289,27 +381,12 @@ static void release(struct settling *s, const struct joining *j)
 	for (unsigned int i = 0; i < s->n_ports; i++)
 		if (j->tap[i])
 			taps_drain(s->active[i], s->n_active[i]);
-	for (unsigned int q = 0; q < VXDP_NIC_QUEUES_MAX; q++)
-		if (j->direct[q])
-			direct_release(s->sw->queue_owner[q], q);
+	for (unsigned int p = 0; p < VXDP_NIC_QUEUES_MAX; p++)
+		if (j->direct[p])
+			direct_release(s->sw->queue_owner[p], p);
 	for (unsigned int i = 0; i < s->n_ports; i++)
 		if (j->port[i])
 			shared_join_release(s->port[i]);
-}
-
-/* All queues that are to be shared: a port joins once. */
-static bool shared_is_complete(const struct settling *s)
-{
-	bool any = false;
-
-	for (unsigned int q = 0; q < s->nic.n_queues; q++) {
-		if (s->plan.queue[q] != PLAN_EVERYONE)
-			continue;
-		if (!s->sw->shared.queue[q])
-			return false;
-		any = true;
-	}
-	return any;
 }
 
 void lanes_hand_out(struct settling *s)
@@ -317,16 +394,7 @@ void lanes_hand_out(struct settling *s)
 	struct joining j = {};
 
 	give_queues(s, &j);
-	for (unsigned int i = 0; i < s->n_ports; i++) {
-		struct port *port = s->port[i];
-
-		if (s->plan.port[i].lane == PLAN_SHARED && shared_is_complete(s) &&
-		    !shared_fits(port, s->active[i], s->n_active[i])) {
-			shared_join(port, s->active[i], s->n_active[i]);
-			j.port[i] = j.tap[i] = j.any = true;
-		}
-		lanes_flags(port, port->shared);
-	}
+	join_shared(s, &j);
 	if (!j.any)
 		return;
 	grace_period();

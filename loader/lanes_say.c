@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lanes_say.c - which lane a guest has, and why: for people.
+ * lanes_say.c - which lane a guest has on an uplink, and why: for people.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,11 +9,13 @@
 
 #include "lanes_internal.h"
 
-const char *lanes_fast_obstacle(const struct port *port)
+const char *lanes_fast_obstacle(const struct port *port, const struct uplink *u)
 {
-	if (!port->sw->nic)
-		return "the switch has no NIC that could have AF_XDP sockets";
-	if (!nic_reads_vlans(port->sw->nic))
+	if (!uplink_carries(u))
+		return LANES_STANDBY_REASON;
+	if (!uplink_queues(u))
+		return "the NICs of the switch have more queues than it can serve";
+	if (!nic_reads_vlans(u->nic))
 		return "the NIC takes VLAN tags out of frames before XDP sees them, and its "
 		       "receive VLAN offload cannot be turned off";
 	if (port->mtu > DIRECT_MTU_MAX)
@@ -22,112 +24,147 @@ const char *lanes_fast_obstacle(const struct port *port)
 	return NULL;
 }
 
-const char *lanes_shared_obstacle(const struct sw *sw)
+const char *lanes_shared_obstacle(const struct uplink *u)
 {
-	if (sw->shared.refused)
-		return sw->shared.reason;
-	if (!vxdp_bpf_writes_headers(sw->bpf))
+	if (u->shared.refused)
+		return u->shared.reason;
+	if (!uplink_writes_headers(u))
 		return "beside this other XDP program ours cannot say whose a frame is";
 	return NULL;
 }
 
-static enum plan_lane lane_now(const struct port *port)
+static enum plan_lane lane_now(const struct port *port, const struct uplink *u)
 {
-	if (port->direct.n_sockets)
+	if (port->direct.on[u->slot].n_sockets)
 		return PLAN_DIRECT;
-	return port->shared ? PLAN_SHARED : PLAN_KERNEL;
+	return shared_is_on(port, u) ? PLAN_SHARED : PLAN_KERNEL;
 }
 
-static void say(struct port *port, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct port *port, const char *fmt, ...)
+/* A guest's lane on one uplink. */
+struct said {
+	const struct settling *s;
+	const struct settling_uplink *su;
+	unsigned int i; /* the port's number */
+	const struct port *port;
+	struct port_uplink *on;
+	const struct direct_uplink *direct;
+	enum plan_why why;
+};
+
+static void say(const struct said *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(const struct said *x, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(port->lane_reason, sizeof(port->lane_reason), fmt, ap);
+	vsnprintf(x->on->reason, sizeof(x->on->reason), fmt, ap);
 	va_end(ap);
 }
 
-static void why_direct(const struct settling *s, unsigned int i)
+static void why_direct(const struct said *x)
 {
-	struct port *port = s->port[i];
-	unsigned int n = port->direct.n_sockets;
+	unsigned int n = x->direct->n_sockets;
 
-	say(port, "%s into the guest's memory, %u NIC queue%s%s%s",
-	    port->direct.zerocopy ? "zero copy" : "one copy by the kernel", n, n == 1 ? "" : "s",
-	    s->plan.port[i].why == PLAN_STEERED ? ", to which its address is steered" : "",
-	    s->plan.port[i].why == PLAN_FIRST ? ", which cannot be shared" : "");
+	say(x, "%s into the guest's memory, %u NIC queue%s%s%s",
+	    x->direct->zerocopy ? "zero copy" : "one copy by the kernel", n, n == 1 ? "" : "s",
+	    x->why == PLAN_STEERED ? ", to which its address is steered" : "",
+	    x->why == PLAN_FIRST ? ", which cannot be shared" : "");
 }
 
-static void why_shared(const struct settling *s, unsigned int i)
+static void why_shared(const struct said *x)
 {
-	const char *how = s->sw->shared.zerocopy
+	const char *how = x->su->uplink->shared.zerocopy
 				  ? "zero copy into vxdp's memory, one copy from there"
 				  : "one copy by the kernel into vxdp's memory, one from there";
-	struct port *port = s->port[i];
 
-	switch (s->plan.port[i].why) {
+	switch (x->why) {
 	case PLAN_CROWD:
-		say(port, "several guests share the NIC's queues: %s", how);
+		say(x, "several guests share the NIC's queues: %s", how);
 		break;
 	case PLAN_ISOLATED:
-		say(port,
+		say(x,
 		    "the driver writes frames before it is known whose they are, and no rule "
 		    "keeps others off this guest's queues: %s (--dedicated says that there are "
 		    "no others)",
 		    how);
 		break;
 	case PLAN_FALLBACK:
-		say(port, "%s: %s", port->direct.reason, how);
+		say(x, "%s: %s", x->direct->reason, how);
 		break;
 	default:
-		say(port, "asked for with --lane shared: %s", how);
+		say(x, "asked for with --lane shared: %s", how);
 	}
 }
 
-static void why_kernel(const struct settling *s, unsigned int i)
+static void why_kernel(const struct said *x)
 {
-	const char *obstacle = lanes_fast_obstacle(s->port[i]);
-	struct port *port = s->port[i];
+	const char *obstacle = lanes_fast_obstacle(x->port, x->su->uplink);
 
-	switch (s->plan.port[i].why) {
+	switch (x->why) {
 	case PLAN_DOWN:
-		say(port, "the guest receives nothing");
+		say(x, "the guest receives nothing");
 		break;
 	case PLAN_ASKED:
-		say(port, "asked for with --lane kernel");
+		say(x, "asked for with --lane kernel");
 		break;
 	case PLAN_TAKEN:
-		say(port, "the NIC's queues belong to port %s", s->port[s->plan.taker]->name);
+		say(x, "the NIC's queues belong to port %s", x->s->port[x->su->plan.taker]->name);
 		break;
 	default:
-		if (!obstacle && port->lane != LANE_DIRECT)
-			obstacle = lanes_shared_obstacle(s->sw);
-		if (!obstacle && port->direct.reason[0])
-			obstacle = port->direct.reason;
-		say(port, "%s", obstacle ? obstacle : "the NIC's queues are not free yet");
+		if (!obstacle && x->port->lane != LANE_DIRECT)
+			obstacle = lanes_shared_obstacle(x->su->uplink);
+		if (!obstacle && x->direct->reason[0])
+			obstacle = x->direct->reason;
+		say(x, "%s", obstacle ? obstacle : "the NIC's queues are not free yet");
 	}
+}
+
+static void log_lane(const struct said *x, enum plan_lane now)
+{
+	static const char *const names[] = {"kernel", "direct", "shared"};
+	bool several = x->s->n_uplinks > 1;
+
+	log_info("%s: %s lane%s%s: %s", x->port->name, names[now], several ? " on " : "",
+		 several ? x->su->uplink->name : "", x->on->reason);
+}
+
+static void tell_one(const struct said *x)
+{
+	enum plan_lane now = lane_now(x->port, x->su->uplink);
+
+	if (now == PLAN_DIRECT)
+		why_direct(x);
+	else if (now == PLAN_SHARED)
+		why_shared(x);
+	else
+		why_kernel(x);
+	/* On the way to another lane there is nothing to say yet. */
+	if (now != x->su->plan.port[x->i].lane || now == x->on->told)
+		return;
+	x->on->told = now;
+	if (x->why != PLAN_DOWN)
+		log_lane(x, now);
 }
 
 void lanes_tell(const struct settling *s)
 {
-	static const char *const names[] = {"kernel", "direct", "shared"};
+	for (unsigned int n = 0; n < s->n_uplinks; n++) {
+		const struct settling_uplink *su = &s->on[n];
 
-	for (unsigned int i = 0; i < s->n_ports; i++) {
-		struct port *port = s->port[i];
-		enum plan_lane now = lane_now(port);
+		if (su->uplink->closing)
+			continue; /* what is true of it is told afterwards */
+		for (unsigned int i = 0; i < s->n_ports; i++) {
+			struct said x = {
+				.s = s,
+				.su = su,
+				.i = i,
+				.port = s->port[i],
+				.on = &s->port[i]->on[su->uplink->slot],
+				.direct = &s->port[i]->direct.on[su->uplink->slot],
+				.why = su->plan.port[i].why,
+			};
 
-		if (now == PLAN_DIRECT)
-			why_direct(s, i);
-		else if (now == PLAN_SHARED)
-			why_shared(s, i);
-		else
-			why_kernel(s, i);
-		/* On the way to another lane there is nothing to say yet. */
-		if (now != s->plan.port[i].lane || now == port->lane_told)
-			continue;
-		port->lane_told = now;
-		if (s->plan.port[i].why != PLAN_DOWN)
-			log_info("%s: %s lane: %s", port->name, names[now], port->lane_reason);
+			tell_one(&x);
+		}
 	}
 }

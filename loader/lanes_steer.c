@@ -14,12 +14,10 @@
 
 #include "lanes_internal.h"
 
-bool lanes_can_steer(const struct sw *sw)
+bool lanes_can_steer(const struct uplink *u)
 {
-	const struct nic_info *nic = sw->nic ? nic_info(sw->nic) : NULL;
-
-	return nic && !sw->steer_refused && nic->rx_queues > 1 && steer_nic_may(nic) &&
-	       vxdp_bpf_xdp_mode(sw->bpf) == VXDP_XDP_NATIVE;
+	return uplink_queues(u) > 1 && !u->steer_refused && steer_nic_may(nic_info(u->nic)) &&
+	       uplink_is_native(u);
 }
 
 struct address_search {
@@ -49,33 +47,39 @@ bool lanes_address(const struct port *port, uint8_t mac[6])
 	return s.n == 1;
 }
 
-void lanes_steer(struct settling *s)
+void lanes_steer(struct settling *s, struct settling_uplink *su)
 {
 	struct steer_rule rule[VXDP_NIC_QUEUES_MAX];
-	struct sw *sw = s->sw;
+	const unsigned int n_queues = su->nic.n_queues;
+	struct uplink *u = su->uplink;
 	unsigned int n = 0;
 	int err;
 
-	if (!sw->nic)
-		return;
-	sw->steer.n_queues = s->nic.n_queues;
-	for (unsigned int q = s->nic.n_queues - s->plan.n_steered; q < s->nic.n_queues; q++) {
+	u->steer.n_queues = n_queues;
+	for (unsigned int q = n_queues - su->plan.n_steered; q < n_queues; q++) {
 		rule[n].queue = (uint16_t)q;
-		memcpy(rule[n++].mac, s->mac[s->plan.queue[q]], sizeof(rule[0].mac));
+		memcpy(rule[n++].mac, su->mac[su->plan.queue[q]], sizeof(rule[0].mac));
 	}
-	err = steer_set(&sw->steer, rule, n);
+	err = steer_set(&u->steer, rule, n);
 	if (!err)
 		return;
-	log_warn("%s: the NIC takes no rules by destination address: %s", sw->nic_name,
-		 strerror(-err));
-	sw->steer_refused = true;
+	log_warn("%s: the NIC takes no rules by destination address: %s", u->name, strerror(-err));
+	u->steer_refused = true;
 	s->again = true;
+}
+
+static bool can_steer_any(const struct sw *sw)
+{
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++)
+		if (sw->uplink[i] && lanes_can_steer(sw->uplink[i]))
+			return true;
+	return false;
 }
 
 /* Only there, and only once a second: a guest may have made its address known, or another one. */
 void lanes_check_addresses(struct sw *sw)
 {
-	if (!lanes_can_steer(sw))
+	if (!can_steer_any(sw))
 		return;
 	for (unsigned int id = 0; id < VXDP_PORTS_MAX; id++) {
 		struct port *port = sw->port[id];

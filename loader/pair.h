@@ -57,6 +57,12 @@ struct shared_queue;
 struct tell;
 struct worker;
 
+/* Where frames for the wire of one uplink are sent; nothing: they take the kernel lane. */
+struct pair_wire {
+	struct direct_socket *direct;
+	struct shared_queue *shared;
+};
+
 struct pair {
 	struct port *port;
 	struct worker *worker;
@@ -102,8 +108,10 @@ struct pair {
 	unsigned int n_sockets;
 	unsigned int posted_max; /* quota of guest buffers in fill rings */
 
-	/* Shared lane: where it sends, NULL without. What it receives comes from shared_poll(). */
-	struct shared_queue *shared;
+	/* Direct and shared lane: where it sends. Of the latter shared_poll() brings what comes in.
+	 */
+	struct pair_wire wire[VXDP_UPLINKS_MAX]; /* by entry of config.uplink[] */
+	unsigned int n_wires;			 /* one past the last that has something */
 
 	struct flow_tables tables;
 	struct flow_cache *flows; /* of its worker */
@@ -128,5 +136,14 @@ struct pair {
 	bool fault_mem; /* neither: the guest's memory is gone */
 	bool fault_told;
 };
+
+/* To be called when one of them has changed. */
+static inline void pair_wires_count(struct pair *p)
+{
+	p->n_wires = 0;
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++)
+		if (p->wire[i].direct || p->wire[i].shared)
+			p->n_wires = i + 1;
+}
 
 #endif /* VXDP_LOADER_PAIR_H */

@@ -26,23 +26,46 @@ static void fault(struct pair *p, const char *reason, bool is_rx, bool is_mem)
 	__atomic_store_n(&p->fault, reason, __ATOMIC_RELEASE);
 }
 
-static struct direct_socket *tx_socket(struct pair *p)
+/* By which lanes frames can go to the wires now, as in pair.wire[]. */
+struct tx_wires {
+	unsigned int n;
+	struct pair_wire wire[VXDP_UPLINKS_MAX];
+};
+
+/* The NIC that takes nothing has none: its frames go to the kernel lane. */
+static struct pair_wire wire_now(const struct pair_wire *w)
 {
-	return p->n_sockets && !p->socket[0]->tx_stuck ? p->socket[0] : NULL;
+	if (w->direct)
+		return (struct pair_wire){.direct = w->direct->tx_stuck ? NULL : w->direct};
+	if (w->shared && !__atomic_load_n(&w->shared->tx_stuck, __ATOMIC_RELAXED))
+		return (struct pair_wire){.shared = w->shared};
+	return (struct pair_wire){};
 }
 
-static struct shared_queue *tx_shared_queue(struct pair *p)
+/*
+ * Find them. Return: how many frames may be taken from the guest, at most @burst. Nobody knows
+ * before for which wire they are, so each of the wires has to have room for all.
+ */
+static unsigned int tx_wires(struct pair *p, struct tx_wires *now, unsigned int burst)
 {
-	struct shared_queue *q = p->n_sockets ? NULL : p->shared;
+	now->n = p->n_wires;
+	for (unsigned int i = 0; i < now->n; i++) {
+		struct pair_wire *w = &now->wire[i];
 
-	return q && !__atomic_load_n(&q->tx_stuck, __ATOMIC_RELAXED) ? q : NULL;
+		*w = wire_now(&p->wire[i]);
+		if (w->direct)
+			burst = MIN(burst, direct_tx_room(w->direct));
+		else if (w->shared)
+			burst = MIN(burst, shared_tx_room(w->shared));
+	}
+	return burst;
 }
 
 /* What a burst has in common. */
 struct tx_burst {
 	struct guest_batch guest;
-	struct direct_socket *socket; /* direct lane, or NULL */
-	struct shared_burst shared;   /* shared lane; its q may be NULL */
+	const struct tx_wires *wires;
+	struct shared_burst shared[VXDP_UPLINKS_MAX]; /* of the wires that have the shared lane */
 	uint32_t generation;
 	uint64_t now_ns;
 };
@@ -62,17 +85,26 @@ static size_t read_head(const struct pair *p, const struct vu_chain *c, struct g
 	return n;
 }
 
+/* The lane to the wire that a flow goes to, or NULL. */
+static const struct pair_wire *wire_of(const struct tx_burst *t, const struct flow_entry *flow)
+{
+	const struct pair_wire *w = &t->wires->wire[flow->wire];
+
+	return flow->lane == FLOW_DIRECT && flow->wire < t->wires->n && (w->direct || w->shared)
+		       ? w
+		       : NULL;
+}
+
 /*
  * May it go to the wire at once? TCP may have to take the other lane, and so does a GSO frame,
  * which only a guest that breaks its own rules sends in a flow of the lanes past it.
  */
-static bool takes_wire(const struct pair *p, const struct tx_burst *t, const struct vu_chain *c,
-		       const struct vu_net_hdr *hdr)
+static bool takes_wire(const struct pair *p, const struct vu_chain *c, const struct vu_net_hdr *hdr)
 {
 	uint8_t frame[FLOW_PEEK_BYTES];
 	size_t n = MIN((size_t)c->bytes - p->hdr_bytes, sizeof(frame));
 
-	if ((!t->socket && !t->shared.q) || hdr->gso_type)
+	if (hdr->gso_type)
 		return false;
 	if (!p->tables.tcp_kernel)
 		return true;
@@ -86,24 +118,25 @@ static void tx_lane(struct pair *p, struct tx_burst *t, unsigned int i, const st
 {
 	const struct guest_head *head = &t->guest.head[i];
 	uint32_t bytes = c->bytes - p->hdr_bytes;
-	struct flow_entry *flow = p->guest_lane || t->socket || t->shared.q
+	struct flow_entry *flow = p->guest_lane || t->wires->n
 					  ? guest_route(p, &t->guest, head->frame, head_bytes,
 							t->generation, t->now_ns)
 					  : NULL;
+	const struct pair_wire *wire = flow ? wire_of(t, flow) : NULL;
 
 	if (flow && flow->lane == FLOW_GUEST && p->guest_lane &&
 	    guest_add(p, &t->guest, i, c, flow, t->now_ns))
 		return;
-	if (flow && flow->lane == FLOW_DIRECT && takes_wire(p, t, c, &head->hdr)) {
+	if (wire && takes_wire(p, c, &head->hdr)) {
 		guest_elsewhere(p, VXDP_PORT_NONE, t->now_ns);
 		if (unlikely(p->capture != NULL))
-			capture_send(p->capture, p->tables.port_id, VXDP_PORT_UPLINK, VXDP_TO_WIRE,
+			capture_send(p->capture, p->tables.port_id, flow->port, VXDP_TO_WIRE,
 				     c->iov, c->n_iov, p->hdr_bytes, bytes);
-		if (t->socket) {
-			direct_tx(p, t->socket, &head->hdr, c);
+		if (wire->direct) {
+			direct_tx(p, wire->direct, &head->hdr, c);
 			return;
 		}
-		shared_tx(p, &t->shared, &head->hdr, c, head->frame, head_bytes);
+		shared_tx(p, &t->shared[flow->wire], &head->hdr, c, head->frame, head_bytes);
 	} else {
 		if (flow)
 			guest_before_kernel(p, &t->guest, flow, t->now_ns);
@@ -178,8 +211,8 @@ static unsigned int tx_run_at_once(struct pair *p, unsigned int max, uint64_t no
 	return done;
 }
 
-static void tx_all(struct pair *p, struct direct_socket *s, struct shared_queue *shared,
-		   const struct vu_chain *chain, unsigned int n, uint64_t now_ns)
+static void tx_all(struct pair *p, const struct tx_wires *wires, const struct vu_chain *chain,
+		   unsigned int n, uint64_t now_ns)
 {
 	struct pair *const to = guest_expected(p);
 	unsigned int done;
@@ -190,8 +223,9 @@ static void tx_all(struct pair *p, struct direct_socket *s, struct shared_queue 
 	if (to && !to->rx_shared)
 		vu_ring_prefetch(to->rx, n);
 	t.guest.n = 0;
-	t.socket = s;
-	shared_burst_init(&t.shared, shared);
+	t.wires = wires;
+	for (unsigned int i = 0; i < wires->n; i++)
+		shared_burst_init(&t.shared[i], wires->wire[i].shared);
 	t.generation = flow_generation(&p->tables);
 	t.now_ns = now_ns;
 	for (unsigned int i = 0; i < n; i++) {
@@ -207,8 +241,9 @@ static void tx_all(struct pair *p, struct direct_socket *s, struct shared_queue 
 	for (unsigned int i = done; i < n; i++)
 		tx_one(p, &t, i, &chain[i]);
 	guest_flush(p, &t.guest, now_ns);
-	if (shared)
-		shared_tx_flush(&t.shared);
+	for (unsigned int i = 0; i < wires->n; i++)
+		if (wires->wire[i].shared)
+			shared_tx_flush(&t.shared[i]);
 }
 
 /* A ring that is started and not enabled: its frames are taken and thrown away (vhost-user.rst). */
@@ -217,22 +252,29 @@ static void tx_discard(struct pair *p, const struct vu_chain *c)
 	tx_drop(p, VXDP_DROP_TX_DISABLED, c, c->bytes);
 }
 
+static void wires_kick(struct pair *p, const struct tx_wires *wires)
+{
+	for (unsigned int i = 0; i < wires->n; i++) {
+		struct direct_socket *s = wires->wire[i].direct;
+
+		if (!s || !direct_tx_outstanding(s))
+			continue;
+		vu_ring_prefetch(p->tx, BURST); /* while the kernel is busy */
+		direct_tx_kick(s);
+	}
+}
+
 static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 {
-	struct shared_queue *shared = tx_shared_queue(p);
-	struct direct_socket *s = tx_socket(p);
 	unsigned int retried = guest_retry(p, now_ns), reaped = 0, burst, run = 0;
 	struct vu_chain chain[BURST];
 	struct iovec part[TX_PARTS];
+	struct tx_wires wires;
 	int n;
 
 	for (unsigned int i = 0; i < p->n_sockets; i++)
 		reaped += direct_tx_reap(p, p->socket[i]);
-	burst = MIN(guest_may_pop(p, now_ns), p->fair.burst);
-	if (s)
-		burst = MIN(burst, direct_tx_room(s));
-	else if (shared)
-		burst = MIN(burst, shared_tx_room(shared));
+	burst = tx_wires(p, &wires, MIN(guest_may_pop(p, now_ns), p->fair.burst));
 	if (unlikely(!p->tx_enabled))
 		p->runs = false; /* what comes is handed back, and counted */
 	if (burst && p->runs)
@@ -243,13 +285,10 @@ static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 		return reaped;
 	}
 	if (n && p->tx_enabled)
-		tx_all(p, s, shared, chain, (unsigned int)n, now_ns);
+		tx_all(p, &wires, chain, (unsigned int)n, now_ns);
 	for (int i = 0; i < n && !p->tx_enabled; i++)
 		tx_discard(p, &chain[i]);
-	if (s && direct_tx_outstanding(s)) {
-		vu_ring_prefetch(p->tx, BURST); /* while the kernel is busy */
-		direct_tx_kick(s);
-	}
+	wires_kick(p, &wires);
 	if (n || reaped || retried || run) {
 		vu_ring_flush(p->tx);
 		tell_later(p->tell, p->tx);

@@ -129,7 +129,6 @@ static void options_apply(struct port *port, const struct sw_port_options *o)
 		port->tcp_lane = TCP_LANE_DIRECT;
 	port->queues_max = o->queues_max ? MIN(o->queues_max, VU_PAIRS_MAX) : VU_PAIRS_MAX;
 	port->mtu = o->mtu ? o->mtu : uplink_mtu(port->sw);
-	snprintf(port->lane_reason, sizeof(port->lane_reason), "no guest yet");
 	port->capture.fd = -1;
 	port->tap.first_fd = -1;
 }

@@ -35,16 +35,30 @@
 
 enum port_tcp_lane { TCP_LANE_AUTO, TCP_LANE_KERNEL, TCP_LANE_DIRECT };
 
-/* The direct lane of one port; see direct.c. */
-struct direct {
-	struct direct_socket *socket[VXDP_NIC_QUEUES_MAX]; /* by NIC queue; NULL: none */
-	unsigned int pair[VXDP_NIC_QUEUES_MAX];		   /* which queue pair it feeds */
+/* The direct lane of one port on one uplink. */
+struct direct_uplink {
 	unsigned int n_sockets;
 	bool zerocopy;
-	bool refused;			 /* not for this guest memory any more */
-	unsigned int tries;		 /* at a queue that is still busy */
+	bool refused;	    /* not for this guest memory any more */
+	unsigned int tries; /* at a queue that is still busy */
+	char reason[160];   /* why not, if it was looked for one */
+};
+
+/* The direct lane of one port; see direct.c. */
+struct direct {
+	struct direct_socket *socket[VXDP_NIC_QUEUES_MAX]; /* by place; NULL: none */
+	unsigned int pair[VXDP_NIC_QUEUES_MAX];		   /* which queue pair it feeds */
+	unsigned int n_sockets;				   /* of all uplinks */
+	struct direct_uplink on[VXDP_UPLINKS_MAX];
+	unsigned int n_bounces; /* sockets that the private area has chunks for */
+	bool bounce_taken[VXDP_NIC_QUEUES_MAX];
 	uint64_t blocks[VU_REGIONS_MAX]; /* memory the guest's files had when they were pinned */
-	char reason[160];		 /* why not, if it was looked for one */
+};
+
+/* What is told of a port's lane on one uplink. */
+struct port_uplink {
+	char reason[320];    /* why it has the lane it has */
+	enum plan_lane told; /* in the log */
 };
 
 struct port {
@@ -66,20 +80,19 @@ struct port {
 	struct pair *pair[VU_PAIRS_MAX]; /* made when first needed, kept until the port goes */
 	struct xdp_statistics xsk_past[VU_PAIRS_MAX]; /* of sockets that were closed */
 	struct direct direct;
-	bool shared;		  /* takes part in the shared lane */
-	bool steerable;		  /* when lanes were last settled: it had one address */
-	uint8_t steer_mac[6];	  /* this one */
-	char lane_reason[320];	  /* why it has the lane it has */
-	enum plan_lane lane_told; /* in the log */
-	struct vxdp_port entry;	  /* as it is in the ports map */
-	struct capture capture;	  /* fd -1: nobody listens */
+	bool shared;		/* takes part in the shared lane */
+	unsigned int shared_on; /* and sends there by these uplinks, as bits */
+	bool steerable;		/* when lanes were last settled: it had one address */
+	uint8_t steer_mac[6];	/* this one */
+	struct port_uplink on[VXDP_UPLINKS_MAX];
+	struct vxdp_port entry; /* as it is in the ports map */
+	struct capture capture; /* fd -1: nobody listens */
 };
 
 struct sw {
 	struct event_loop *loop;
 	char nic_name[IFNAMSIZ]; /* the switch's: its first NIC's, or one of its own */
 	struct uplink *uplink[VXDP_UPLINKS_MAX]; /* as config.uplink[]; NULL: none */
-	struct nic *nic;			 /* uplink[0]'s, or NULL */
 	enum vxdp_xdp_mode xdp_mode;
 	bool needs_nic; /* it began with one */
 	bool share_xdp; /* leave room for other XDP programs */
@@ -98,12 +111,8 @@ struct sw {
 	unsigned int uneven_seconds;		       /* the load was uneven for so long */
 	uint64_t spread_cycles;			       /* when that was looked at */
 	struct port *port[VXDP_PORTS_MAX];	       /* by id */
-	struct port *queue_owner[VXDP_NIC_QUEUES_MAX]; /* direct lane */
-	struct shared shared;
-	struct steer steer;
-	struct steer_nic steer_nic;
-	bool steer_refused;    /* the NIC would not */
-	uint64_t crowd_end_ns; /* until when more than one guest is to be expected; see lanes.c */
+	struct port *queue_owner[VXDP_NIC_QUEUES_MAX]; /* direct lane, by place */
+	struct shared_queue *shared_queue[VXDP_NIC_QUEUES_MAX]; /* shared lane, likewise */
 	struct deliver_table deliver; /* who receives; read by the workers */
 };
 
@@ -130,25 +139,30 @@ void port_mtu_set(struct port *port, unsigned int mtu);
 
 /* direct.c */
 
-/** direct_queues() - NIC queues that the lane can have */
-unsigned int direct_queues(const struct sw *sw);
+/*
+ * NIC queues go by their place (uplink_place()), but where an uplink is named.
+ *
+ * direct_private_bytes() - of the area in front of a guest's memory, for a port to be attached
+ */
+size_t direct_private_bytes(struct port *port);
 
 /**
  * direct_open() - an AF_XDP socket between a NIC queue and @pair, in no map and held
  * @alone: nothing but this guest's frames comes by that queue
  * Return: 0, or -errno; on success and after, direct_close() ends it.
  */
-int direct_open(struct port *port, unsigned int queue, struct pair *pair, bool alone);
+int direct_open(struct port *port, struct uplink *u, unsigned int queue, struct pair *pair,
+		bool alone);
 
 /** direct_publish() / direct_unpublish() - let the XDP program send frames there, or no more */
-int direct_publish(struct port *port, unsigned int queue);
-void direct_unpublish(struct port *port, unsigned int queue);
+int direct_publish(struct port *port, unsigned int place);
+void direct_unpublish(struct port *port, unsigned int place);
 
 /** direct_release() - read what comes there: older frames are through */
-void direct_release(struct port *port, unsigned int queue);
+void direct_release(struct port *port, unsigned int place);
 
 /** direct_close() - take it away, buffers given back */
-void direct_close(struct port *port, unsigned int queue);
+void direct_close(struct port *port, unsigned int place);
 
 /** direct_pair_close() - all sockets of @pair, out of the maps first. Return: had it any? */
 bool direct_pair_close(struct port *port, unsigned int pair);
@@ -161,11 +175,11 @@ uint64_t direct_kernel_bytes(const struct port *port);
 
 /* direct_check.c */
 
-/** direct_possible() - may the guest's memory be a UMEM? If not, port->direct.reason says why. */
-bool direct_possible(struct port *port);
+/** direct_possible() - may the guest's memory be a UMEM there? If not, the reason is noted. */
+bool direct_possible(struct port *port, const struct uplink *u);
 
 /** direct_refuse() - it was tried and failed: not again, unless the cause will go away */
-void direct_refuse(struct port *port, unsigned int queue, int err);
+void direct_refuse(struct port *port, const struct uplink *u, unsigned int queue, int err);
 
 /** direct_check_memory() - every second: was memory taken away from under the UMEM? */
 void direct_check_memory(struct port *port);

@@ -45,8 +45,11 @@ static void on_link(void *owner, bool up)
 		if (port->pair[i / 2])
 			ring_enable(port, i, false);
 	/* Another guest, perhaps, with other memory: let it try the direct lane afresh. */
-	port->direct.refused = false;
-	port->sw->shared.refused = false;
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++) {
+		port->direct.on[i].refused = false;
+		if (port->sw->uplink[i])
+			port->sw->uplink[i]->shared.refused = false;
+	}
 	if (!up)
 		port->features = 0;
 	port_settle_soon(port);
@@ -210,7 +213,6 @@ static uint64_t features_offer(const struct port *port)
 
 int port_device_open(struct port *port, const struct sw_port_options *o, struct vx_error *error)
 {
-	unsigned int nic_queues = direct_queues(port->sw);
 	char state_dir[PATH_MAX];
 	struct vu_dev_config config = {
 		.name = port->name,
@@ -218,7 +220,7 @@ int port_device_open(struct port *port, const struct sw_port_options *o, struct 
 		.fd = o->fd,
 		.features = features_offer(port),
 		.pairs_max = port->queues_max,
-		.private_bytes = BOUNCE_CHUNK_BYTES * (1 + (size_t)nic_queues * BOUNCE_CHUNKS),
+		.private_bytes = direct_private_bytes(port),
 		.state_dir = state_dir,
 	};
 	int err = rundir_path(state_dir, sizeof(state_dir), port->sw->nic_name, NULL);

@@ -58,13 +58,17 @@ static json_t *memory_status(const struct port *port, const struct vu_mem *mem)
 			 (json_int_t)direct_kernel_bytes(port));
 }
 
+/* NIC queues: of the uplink whose lane the port's "lane" is. */
 static json_t *queue_status(const struct port *port, const struct pair *p)
 {
+	const struct uplink *u = uplink_main(port->sw);
 	json_t *nic_queues = json_array();
 	int first = -1;
 
-	for (unsigned int q = 0; q < VXDP_NIC_QUEUES_MAX; q++) {
-		if (!port->direct.socket[q] || port->direct.pair[q] != p->index)
+	for (unsigned int q = 0; u && q < uplink_places(u); q++) {
+		unsigned int place = uplink_place(u, q);
+
+		if (!port->direct.socket[place] || port->direct.pair[place] != p->index)
 			continue;
 		json_array_append_new(nic_queues, json_integer(q));
 		if (first < 0)
@@ -82,8 +86,57 @@ static bool pair_runs(const struct pair *p)
 	return p && (p->rx || p->tx);
 }
 
+/* A port's lane on one uplink; NULL: the switch has none. */
+struct lane_status {
+	const char *lane, *reason;
+	bool zerocopy;
+	unsigned int nic_queues;
+};
+
+static struct lane_status lane_of(const struct port *port, const struct uplink *u)
+{
+	const struct direct_uplink *direct = u ? &port->direct.on[u->slot] : NULL;
+	struct lane_status s = {port->entry.flags & VXDP_PORT_UP ? "kernel" : "none",
+				u ? port->on[u->slot].reason
+				  : "the switch has no NIC that could have AF_XDP sockets",
+				false, 0};
+
+	if (!*s.reason)
+		s.reason = "no guest yet";
+	if (u && direct->n_sockets) {
+		s.lane = "direct";
+		s.zerocopy = direct->zerocopy;
+		s.nic_queues = direct->n_sockets;
+	} else if (u && shared_is_on(port, u)) {
+		s.lane = "shared";
+		s.zerocopy = u->shared.zerocopy;
+		s.nic_queues = u->shared.n_queues;
+	}
+	return s;
+}
+
+static json_t *lanes_status(const struct port *port)
+{
+	json_t *lanes = json_array();
+
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++) {
+		const struct uplink *u = port->sw->uplink[i];
+		struct lane_status s;
+
+		if (!u)
+			continue;
+		s = lane_of(port, u);
+		json_array_append_new(lanes,
+				      json_pack("{ss, ss, ss, sb, si}", "nic", u->name, "lane",
+						s.lane, "lane_reason", s.reason, "zerocopy",
+						s.zerocopy, "nic_queues", (int)s.nic_queues));
+	}
+	return lanes;
+}
+
 static json_t *port_status(const struct port *port)
 {
+	const struct lane_status lane = lane_of(port, uplink_main(port->sw));
 	json_t *queues = json_array();
 	const char *ring = NULL;
 	struct vu_dev_info info;
@@ -100,26 +153,18 @@ static json_t *port_status(const struct port *port)
 		json_array_append_new(queues, queue_status(port, p));
 	}
 	return json_pack(
-		"{ss, sI, ss, ss, ss, ss, ss, si, ss, ss, sb, si, ss?, so, so, si, sI, si, ss, sb, so, so}",
+		"{ss, sI, ss, ss, ss, ss, ss, si, ss, ss, sb, so, si, ss?, so, so, si, sI, si, ss, sb, so, so}",
 		"name", port->name, "id", (json_int_t)port->id, "kind", "vm", "socket",
 		port->socket_path, "role", role_name(info.role), "state", state_names[info.state],
-		"tap", port->tap.ifname, "ifindex", (int)port->tap.ifindex, "lane",
-		port->direct.n_sockets		   ? "direct"
-		: port->shared			   ? "shared"
-		: port->entry.flags & VXDP_PORT_UP ? "kernel"
-						   : "none",
-		"lane_reason", port->lane_reason, "zerocopy",
-		(port->direct.n_sockets && port->direct.zerocopy) ||
-			(port->shared && port->sw->shared.zerocopy),
+		"tap", port->tap.ifname, "ifindex", (int)port->tap.ifindex, "lane", lane.lane,
+		"lane_reason", lane.reason, "zerocopy", lane.zerocopy, "lanes", lanes_status(port),
 		"queue_pairs", (int)n, "ring", ring, "features",
 		feature_names(info.features, vu_feature_name), "protocol_features",
 		feature_names(info.protocol_features, vu_protocol_feature_name), "mtu",
 		(int)port->mtu, "connects", (json_int_t)info.n_connects, "peer_pid",
 		(int)info.peer_pid, "tcp_lane",
-		port->entry.flags & VXDP_PORT_TCP_KERNEL ? "kernel"
-		: port->direct.n_sockets		 ? "direct"
-		: port->shared				 ? "shared"
-							 : "kernel",
+		port->entry.flags & VXDP_PORT_TCP_KERNEL || !strcmp(lane.lane, "none") ? "kernel"
+										       : lane.lane,
 		"guest_lane", deliver_pairs(&port->sw->deliver, port->id) > 0, "memory",
 		memory_status(port, info.mem), "queues", queues);
 }
@@ -136,11 +181,23 @@ static json_t *worker_status(const struct worker *w)
 			 (json_int_t)s.sleeps);
 }
 
+/* Of all uplinks. */
 static json_t *shared_status(const struct sw *sw)
 {
-	return json_pack("{si, sb, sI}", "nic_queues", (int)sw->shared.n_queues, "zerocopy",
-			 sw->shared.n_queues && sw->shared.zerocopy, "bytes",
-			 (json_int_t)shared_bytes(sw));
+	unsigned int n = 0, n_zerocopy = 0;
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++) {
+		const struct uplink *u = sw->uplink[i];
+
+		if (!u)
+			continue;
+		n += u->shared.n_queues;
+		n_zerocopy += u->shared.zerocopy ? u->shared.n_queues : 0;
+		bytes += shared_bytes(u);
+	}
+	return json_pack("{si, sb, sI}", "nic_queues", (int)n, "zerocopy", n && n == n_zerocopy,
+			 "bytes", (json_int_t)bytes);
 }
 
 /* What was said of the NIC before a switch could have several stays where it was. */
@@ -292,22 +349,25 @@ static void counter_add(json_t *counters, const char *name, uint64_t packets, ui
 }
 
 /*
- * The wire. Of what was counted to_shared, some may have been lost before it was known here for
+ * A wire. Of what was counted to_shared, some may have been lost before it was known here for
  * whom it was.
  */
-static json_t *uplink_stats(const struct sw *sw)
+static json_t *uplink_stats(const struct uplink *u)
 {
-	json_t *verdicts = verdicts_json(sw, VXDP_PORT_UPLINK);
-	struct xdp_statistics x = shared_statistics(sw);
-	struct lane_count gone = shared_gone(sw);
+	uint32_t id = vxdp_bpf_uplink(u->sw->bpf, u->slot)->port;
+	json_t *verdicts = verdicts_json(u->sw, id);
+	struct xdp_statistics x = shared_statistics(u);
+	struct lane_count gone = shared_gone(u);
+	struct vxdp_port port = {};
 
+	vxdp_port_get(u->sw->pins, id, &port);
 	counter_add(verdicts, "drop_rx_xsk", x.rx_dropped + x.rx_ring_full, 0);
 	counter_add(verdicts, "drop_no_port", gone.packets, gone.bytes);
-	return json_pack("{ss, si, so, so}", "name", "uplink", "id", VXDP_PORT_UPLINK, "verdicts",
+	return json_pack("{ss, sI, so, so}", "name", port.name, "id", (json_int_t)id, "verdicts",
 			 verdicts, "xsk", xsk_json(&x));
 }
 
-/* A wire, or the host's stack on a NIC. */
+/* The host's stack on a NIC, or a wire without lanes. */
 static void fixed_stats(const struct sw *sw, uint32_t id, json_t *ports)
 {
 	struct vxdp_port port = {};
@@ -326,8 +386,8 @@ json_t *sw_stats(const struct sw *sw)
 
 		if (!up->ifindex)
 			continue;
-		if (up->port == VXDP_PORT_UPLINK)
-			json_array_append_new(ports, uplink_stats(sw));
+		if (sw->uplink[i])
+			json_array_append_new(ports, uplink_stats(sw->uplink[i]));
 		else
 			fixed_stats(sw, up->port, ports);
 		fixed_stats(sw, up->host_port, ports);

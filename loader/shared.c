@@ -6,8 +6,10 @@
  * behind it what is sent from. A guest's memory has no part in it: zero copy is as safe here as
  * one copy, and the NIC's driver decides.
  *
- * A port takes part when each queue knows where its frames go (struct shared_target) and each of
- * its pairs where to send. NIC queue q feeds pair number q modulo how many there are, as in the
+ * A port takes part when each queue, whatever its NIC, knows where its frames go (struct
+ * shared_target): what the XDP programs know of a port is the same on all NICs (VXDP_PORT_SHARED).
+ * Where its pairs send is said for each uplink, and only for those by which it has the shared lane.
+ * NIC queue q feeds pair number q modulo how many there are, as in the
  * direct lane, so that a flow does not change its pair when the NIC changes its lane.
  */
 #include "shared.h"
@@ -30,30 +32,34 @@
 #define ZEROCOPY_BUFFER 3072u
 #define QUEUE_FREE_MS	1000
 
+#define for_each_shared_queue(sw, q)                                                               \
+	for (unsigned int i_ = 0; i_ < VXDP_NIC_QUEUES_MAX; i_++)                                  \
+		if (((q) = (sw)->shared_queue[i_]) != NULL)
+
 /* ---- Sockets ---- */
 
 /*
  * Drivers that count buffers in KiB (zerocopy.c) make 3 KiB of a page, and only one of the smaller
  * chunk, which an ordinary frame does not fit.
  */
-static bool may_zerocopy(const struct sw *sw)
+static bool may_zerocopy(const struct uplink *u)
 {
-	return lanes_may_zerocopy(sw, true) &&
-	       nic_info(sw->nic)->mtu + ETHERNET_OVERHEAD <= ZEROCOPY_BUFFER;
+	return lanes_may_zerocopy(u, true) &&
+	       nic_info(u->nic)->mtu + ETHERNET_OVERHEAD <= ZEROCOPY_BUFFER;
 }
 
-static uint32_t chunk_bytes(const struct sw *sw)
+static uint32_t chunk_bytes(const struct uplink *u)
 {
-	unsigned int mtu = nic_info(sw->nic)->mtu;
+	unsigned int mtu = nic_info(u->nic)->mtu;
 
-	return !may_zerocopy(sw) && mtu + SHARED_OVERHEAD <= CHUNK_SMALL ? CHUNK_SMALL
-									 : SHARED_CHUNK_MAX;
+	return !may_zerocopy(u) && mtu + SHARED_OVERHEAD <= CHUNK_SMALL ? CHUNK_SMALL
+									: SHARED_CHUNK_MAX;
 }
 
-static struct xsk_umem umem_make(const struct sw *sw)
+static struct xsk_umem umem_make(const struct uplink *u)
 {
 	struct xsk_umem umem = {
-		.chunk_bytes = chunk_bytes(sw),
+		.chunk_bytes = chunk_bytes(u),
 		.aligned = true,
 	};
 
@@ -69,14 +75,15 @@ static struct xsk_umem umem_make(const struct sw *sw)
 	return umem;
 }
 
-static struct shared_queue *queue_new(const struct sw *sw, unsigned int queue)
+static struct shared_queue *queue_new(struct uplink *u, unsigned int queue)
 {
 	struct shared_queue *q = calloc(1, sizeof(*q));
 
 	if (!q)
 		return NULL;
+	q->uplink = u;
 	q->queue = queue;
-	q->umem = umem_make(sw);
+	q->umem = umem_make(u);
 	if (!q->umem.base) {
 		free(q);
 		return NULL;
@@ -94,15 +101,16 @@ static void queue_free(struct shared_queue *q)
 	free(q);
 }
 
-static int queue_bind(struct sw *sw, struct shared_queue *q)
+static int queue_bind(struct shared_queue *q)
 {
-	unsigned int ifindex = nic_info(sw->nic)->ifindex;
-	bool zerocopy = may_zerocopy(sw) && (!sw->shared.n_queues || sw->shared.zerocopy);
+	unsigned int ifindex = nic_info(q->uplink->nic)->ifindex;
+	const struct shared *shared = &q->uplink->shared;
+	bool zerocopy = may_zerocopy(q->uplink) && (!shared->n_queues || shared->zerocopy);
 	int err;
 
 	err = xsk_open(ifindex, q->queue, zerocopy ? XSK_BIND_ZEROCOPY : XSK_BIND_COPY, &q->umem,
 		       NULL, &q->xsk);
-	if (err && zerocopy && err != -EBUSY && !sw->need_zerocopy)
+	if (err && zerocopy && err != -EBUSY && !q->uplink->sw->need_zerocopy)
 		err = xsk_open(ifindex, q->queue, XSK_BIND_COPY, &q->umem, NULL, &q->xsk);
 	return err;
 }
@@ -116,37 +124,44 @@ static void worker_add(void *arg)
 	xsk_kick_fill(&q->xsk);
 }
 
-int shared_open(struct sw *sw, unsigned int queue)
+/* Queues of one number on several NICs go to different workers, if there are any. */
+int shared_open(struct uplink *u, unsigned int queue)
 {
-	struct shared_queue *q = queue_new(sw, queue);
+	struct shared_queue *q = queue_new(u, queue);
+	struct sw *sw = u->sw;
 	int err;
 
 	if (!q)
 		return -ENOMEM;
-	err = queue_bind(sw, q);
+	err = queue_bind(q);
 	if (err) {
 		queue_free(q);
 		return err;
 	}
-	q->worker = sw->worker[queue % sw->n_workers];
+	q->worker = sw->worker[(queue + u->slot) % sw->n_workers];
 	worker_call(q->worker, worker_add, q);
-	sw->shared.zerocopy = q->xsk.zerocopy;
-	sw->shared.queue[queue] = q;
-	sw->shared.n_queues++;
+	u->shared.zerocopy = q->xsk.zerocopy;
+	u->shared.n_queues++;
+	sw->shared_queue[uplink_place(u, queue)] = q;
 	return 0;
 }
 
-int shared_publish(struct sw *sw, unsigned int queue)
+void shared_publish(struct sw *sw, unsigned int place)
 {
-	int err = vxdp_queue_owner_set(sw->pins, queue, VXDP_QUEUE_SHARED, 0);
+	const struct shared_queue *q = sw->shared_queue[place];
+	int err = vxdp_queue_owner_set(sw->pins, place, VXDP_QUEUE_SHARED, 0);
 
-	return err ? err : vxdp_xsk_set(sw->pins, queue, sw->shared.queue[queue]->xsk.fd);
+	if (!err)
+		err = vxdp_xsk_set(sw->pins, place, q->xsk.fd);
+	if (err)
+		log_error("%s: NIC queue %u has the kernel lane: cannot fill the BPF maps: %s",
+			  q->uplink->name, q->queue, strerror(-err));
 }
 
-void shared_unpublish(struct sw *sw, unsigned int queue)
+void shared_unpublish(struct sw *sw, unsigned int place)
 {
-	vxdp_xsk_clear(sw->pins, queue);
-	vxdp_queue_owner_set(sw->pins, queue, VXDP_PORT_NONE, 0);
+	vxdp_xsk_clear(sw->pins, place);
+	vxdp_queue_owner_set(sw->pins, place, VXDP_PORT_NONE, 0);
 }
 
 static void worker_remove(void *arg)
@@ -162,23 +177,24 @@ static void worker_remove(void *arg)
 }
 
 /* Guests that send there do so no more: none of their workers has it in hand after this. */
-static void senders_stop(struct sw *sw, struct shared_queue *q);
+static void senders_stop(struct shared_queue *q);
 
-void shared_close(struct sw *sw, unsigned int queue)
+void shared_close(struct sw *sw, unsigned int place)
 {
-	struct shared_queue *q = sw->shared.queue[queue];
+	struct shared_queue *q = sw->shared_queue[place];
+	struct uplink *u = q->uplink;
 
-	senders_stop(sw, q);
+	senders_stop(q);
 	worker_call(q->worker, worker_remove, q);
-	xsk_statistics_add(&sw->shared.past, &q->xsk);
-	count(&sw->shared.gone_past, q->n_gone.packets, q->n_gone.bytes);
+	xsk_statistics_add(&u->shared.past, &q->xsk);
+	count(&u->shared.gone_past, q->n_gone.packets, q->n_gone.bytes);
 	xsk_close(&q->xsk);
-	if (sw->shared.zerocopy &&
-	    xsk_queue_wait_free(nic_info(sw->nic)->ifindex, queue, QUEUE_FREE_MS))
-		log_warn("%s: NIC queue %u did not come free within %u ms", sw->nic_name, queue,
+	if (u->shared.zerocopy &&
+	    xsk_queue_wait_free(nic_info(u->nic)->ifindex, q->queue, QUEUE_FREE_MS))
+		log_warn("%s: NIC queue %u did not come free within %u ms", u->name, q->queue,
 			 QUEUE_FREE_MS);
-	sw->shared.queue[queue] = NULL;
-	sw->shared.n_queues--;
+	sw->shared_queue[place] = NULL;
+	u->shared.n_queues--;
 	queue_free(q);
 }
 
@@ -215,22 +231,21 @@ static void worker_target_clear(void *arg)
 }
 
 /* Call @fn in the workers of all queues. */
-static void each_queue(struct port *port, void (*fn)(void *arg), struct pair *const *active,
-		       unsigned int n_active)
+static void each_queue(struct port *port, void (*fn)(void *arg))
 {
-	for (unsigned int i = 0; i < VXDP_NIC_QUEUES_MAX; i++) {
-		struct target_change change = {.q = port->sw->shared.queue[i], .port = port->id};
+	struct shared_queue *q;
 
-		if (!change.q)
-			continue;
-		if (n_active)
-			change.pair = active[i % n_active];
-		worker_call(change.q->worker, fn, &change);
+	for_each_shared_queue(port->sw, q)
+	{
+		struct target_change change = {.q = q, .port = port->id};
+
+		worker_call(q->worker, fn, &change);
 	}
 }
 
 struct sender_change {
 	struct pair *pair;
+	unsigned int slot; /* of the uplink */
 	struct shared_queue *q;
 };
 
@@ -238,40 +253,44 @@ static void worker_sender_set(void *arg)
 {
 	struct sender_change *c = arg;
 
-	c->pair->shared = c->q;
+	c->pair->wire[c->slot].shared = c->q;
+	pair_wires_count(c->pair);
 }
 
-static void sender_set(struct pair *p, struct shared_queue *q)
+static void sender_set(struct pair *p, unsigned int slot, struct shared_queue *q)
 {
-	struct sender_change change = {p, q};
+	struct sender_change change = {p, slot, q};
 
-	if (p->shared != q)
+	if (p->wire[slot].shared != q)
 		worker_call(p->worker, worker_sender_set, &change);
 }
 
-static void senders_stop(struct sw *sw, struct shared_queue *q)
+static void senders_stop(struct shared_queue *q)
 {
+	const struct sw *sw = q->uplink->sw;
+	unsigned int slot = q->uplink->slot;
+
 	for (unsigned int id = 0; id < VXDP_PORTS_MAX; id++) {
 		for (unsigned int i = 0; sw->port[id] && i < VU_PAIRS_MAX; i++) {
 			struct pair *p = sw->port[id]->pair[i];
 
-			if (p && p->shared == q)
-				sender_set(p, NULL);
+			if (p && p->wire[slot].shared == q)
+				sender_set(p, slot, NULL);
 		}
 	}
 }
 
 /* Where a pair sends: a queue its own worker has, if there is one, so that no lock is fought for.
  */
-static struct shared_queue *queue_to_send(const struct sw *sw, const struct pair *p)
+static struct shared_queue *queue_to_send(const struct sw *sw, unsigned int slot,
+					  const struct pair *p)
 {
-	struct shared_queue *own[VXDP_NIC_QUEUES_MAX], *all[VXDP_NIC_QUEUES_MAX];
+	struct shared_queue *own[VXDP_NIC_QUEUES_MAX], *all[VXDP_NIC_QUEUES_MAX], *q;
 	unsigned int n_own = 0, n_all = 0;
 
-	for (unsigned int i = 0; i < VXDP_NIC_QUEUES_MAX; i++) {
-		struct shared_queue *q = sw->shared.queue[i];
-
-		if (!q)
+	for_each_shared_queue(sw, q)
+	{
+		if (q->uplink->slot != slot)
 			continue;
 		all[n_all++] = q;
 		if (q->worker == p->worker)
@@ -282,51 +301,95 @@ static struct shared_queue *queue_to_send(const struct sw *sw, const struct pair
 	return n_all ? all[p->index % n_all] : NULL;
 }
 
-void shared_join(struct port *port, struct pair *const *active, unsigned int n_active)
+/* A pair that has a queue to send to keeps it: what it sent there is not overtaken. */
+static void senders_join(struct port *port, unsigned int uplinks)
 {
-	each_queue(port, worker_target_set, active, n_active);
-	for (unsigned int i = 0; i < VU_PAIRS_MAX; i++)
-		if (port->pair[i])
-			sender_set(port->pair[i], queue_to_send(port->sw, port->pair[i]));
+	for (unsigned int slot = 0; slot < VXDP_UPLINKS_MAX; slot++) {
+		for (unsigned int i = 0; i < VU_PAIRS_MAX; i++) {
+			struct pair *p = port->pair[i];
+
+			if (!p)
+				continue;
+			if (!(uplinks >> slot & 1))
+				sender_set(p, slot, NULL);
+			else if (!p->wire[slot].shared)
+				sender_set(p, slot, queue_to_send(port->sw, slot, p));
+		}
+	}
+}
+
+/* Is there a queue of the shared lane on one of these? */
+static bool any_open(const struct sw *sw, unsigned int uplinks)
+{
+	const struct shared_queue *q;
+
+	for_each_shared_queue(sw, q) if (uplinks >> q->uplink->slot & 1) return true;
+	return false;
+}
+
+bool shared_join(struct port *port, unsigned int uplinks, struct pair *const *active,
+		 unsigned int n_active)
+{
+	struct shared_queue *q;
+	bool any = false;
+
+	if (!port->shared && !any_open(port->sw, uplinks))
+		return false;
 	port->shared = true;
+	port->shared_on = uplinks;
+	for_each_shared_queue(port->sw, q)
+	{
+		struct target_change change = {q, active[q->queue % n_active], port->id};
+
+		if (q->target[port->id].pair == change.pair)
+			continue;
+		worker_call(q->worker, worker_target_set, &change);
+		any = true;
+	}
+	senders_join(port, uplinks);
+	return any;
 }
 
 void shared_join_release(struct port *port)
 {
-	each_queue(port, worker_target_release, NULL, 0);
+	each_queue(port, worker_target_release);
 }
 
 void shared_leave(struct port *port)
 {
-	for (unsigned int i = 0; i < VU_PAIRS_MAX; i++)
-		if (port->pair[i])
-			sender_set(port->pair[i], NULL);
-	each_queue(port, worker_target_clear, NULL, 0);
+	senders_join(port, 0);
+	each_queue(port, worker_target_clear);
 	port->shared = false;
+	port->shared_on = 0;
 }
 
-bool shared_fits(const struct port *port, struct pair *const *active, unsigned int n_active)
+bool shared_pairs_fit(const struct port *port, struct pair *const *active, unsigned int n_active)
 {
-	for (unsigned int i = 0; i < VXDP_NIC_QUEUES_MAX; i++) {
-		const struct shared_queue *q = port->sw->shared.queue[i];
+	const struct shared_queue *q;
 
-		if (q && (!n_active || q->target[port->id].pair != active[i % n_active]))
+	for_each_shared_queue(port->sw, q)
+	{
+		const struct pair *pair = q->target[port->id].pair;
+
+		if (pair && (!n_active || pair != active[q->queue % n_active]))
 			return false;
 	}
-	for (unsigned int i = 0; i < VU_PAIRS_MAX; i++)
-		if (port->pair[i] && !port->pair[i]->shared)
-			return false;
-	return port->shared;
+	return true;
 }
 
-bool shared_queue_fits(const struct sw *sw, unsigned int queue)
+bool shared_is_on(const struct port *port, const struct uplink *u)
 {
-	return sw->shared.queue[queue]->umem.chunk_bytes == chunk_bytes(sw);
+	return port->shared && port->shared_on >> u->slot & 1 && u->shared.n_queues;
 }
 
-void shared_refuse(struct sw *sw, unsigned int queue, int err)
+bool shared_queue_fits(const struct shared_queue *q)
 {
-	struct shared *s = &sw->shared;
+	return q->umem.chunk_bytes == chunk_bytes(q->uplink);
+}
+
+void shared_refuse(struct uplink *u, unsigned int queue, int err)
+{
+	struct shared *s = &u->shared;
 
 	switch (err) {
 	case -EBUSY:
@@ -343,41 +406,39 @@ void shared_refuse(struct sw *sw, unsigned int queue, int err)
 			 strerror(-err));
 	}
 	s->refused = true;
-	log_warn("%s: no shared lane: %s", sw->nic_name, s->reason);
+	log_warn("%s: no shared lane: %s", u->name, s->reason);
 }
 
 /* ---- What it counts ---- */
 
-struct xdp_statistics shared_statistics(const struct sw *sw)
+struct xdp_statistics shared_statistics(const struct uplink *u)
 {
-	struct xdp_statistics sum = sw->shared.past;
+	struct xdp_statistics sum = u->shared.past;
+	const struct shared_queue *q;
 
-	for (unsigned int i = 0; i < VXDP_NIC_QUEUES_MAX; i++)
-		if (sw->shared.queue[i])
-			xsk_statistics_add(&sum, &sw->shared.queue[i]->xsk);
+	for_each_shared_queue(u->sw, q) if (q->uplink == u) xsk_statistics_add(&sum, &q->xsk);
 	return sum;
 }
 
-struct lane_count shared_gone(const struct sw *sw)
+struct lane_count shared_gone(const struct uplink *u)
 {
-	struct lane_count sum = sw->shared.gone_past;
+	struct lane_count sum = u->shared.gone_past;
+	const struct shared_queue *q;
 
-	for (unsigned int i = 0; i < VXDP_NIC_QUEUES_MAX; i++) {
-		const struct shared_queue *q = sw->shared.queue[i];
-
-		if (q)
+	for_each_shared_queue(u->sw, q)
+	{
+		if (q->uplink == u)
 			count(&sum, __atomic_load_n(&q->n_gone.packets, __ATOMIC_RELAXED),
 			      __atomic_load_n(&q->n_gone.bytes, __ATOMIC_RELAXED));
 	}
 	return sum;
 }
 
-uint64_t shared_bytes(const struct sw *sw)
+uint64_t shared_bytes(const struct uplink *u)
 {
+	const struct shared_queue *q;
 	uint64_t bytes = 0;
 
-	for (unsigned int i = 0; i < VXDP_NIC_QUEUES_MAX; i++)
-		if (sw->shared.queue[i])
-			bytes += sw->shared.queue[i]->umem.bytes;
+	for_each_shared_queue(u->sw, q) if (q->uplink == u) bytes += q->umem.bytes;
 	return bytes;
 }

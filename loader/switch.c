@@ -163,7 +163,9 @@ void sw_close(struct sw **s)
 	event_del(&sw->second_timer);
 	for (unsigned int i = 0; i < VXDP_PORTS_MAX; i++)
 		port_close(&sw->port[i]);
-	lanes_end(sw);
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++)
+		if (sw->uplink[i])
+			lanes_end(sw->uplink[i]);
 	event_del(&sw->lanes_timer);
 	for (unsigned int i = 0; i < sw->n_workers; i++)
 		worker_stop(&sw->worker[i]);

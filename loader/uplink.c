@@ -31,8 +31,6 @@
 
 #define MTU_ETHERNET 1500
 
-#define KERNEL_REASON "kernel lane: AF_XDP sockets are on the first uplink only"
-
 #define for_each_uplink(sw, u)                                                                     \
 	for (unsigned int i_ = 0; i_ < VXDP_UPLINKS_MAX; i_++)                                     \
 		if (((u) = (sw)->uplink[i_]) != NULL)
@@ -180,10 +178,7 @@ static int watch(struct uplink *u, struct vx_error *error)
 	err = nic_open(u->name, &nic_events, u, &u->nic, error);
 	if (err)
 		return err;
-	if (!u->slot) {
-		u->sw->nic = u->nic;
-		lanes_begin(u->sw);
-	}
+	lanes_begin(u);
 	err = event_add(u->sw->loop, nic_watch_fd(u->nic), EPOLLIN, on_ready, u, &u->event);
 	return err ? vx_fail_errno(error, err, "cannot watch %s", u->name) : 0;
 }
@@ -236,6 +231,7 @@ int uplink_add(struct sw *sw, const struct uplink_options *o, struct vx_error *e
 {
 	struct uplink *leader, *u = uplink_find(sw, o->nic);
 	unsigned int mtu = uplink_mtu(sw);
+	struct port *port;
 	int err;
 
 	if (u)
@@ -258,6 +254,7 @@ int uplink_add(struct sw *sw, const struct uplink_options *o, struct vx_error *e
 	uplink_settle(sw);
 	if (uplink_mtu(sw) != mtu)
 		mtu_tell(sw);
+	for_each_port(sw, port) port_settle_soon(port);
 	return 0;
 }
 
@@ -318,14 +315,13 @@ static void leave_switch(struct uplink *u)
 	struct sw *sw = u->sw;
 	struct port *port;
 
-	if (u->nic && u->nic == sw->nic) {
-		for_each_port(sw, port) lanes_close(port);
-		lanes_end(sw);
-		sw->steer = (struct steer){};
+	lanes_end(u);
+	for_each_port(sw, port)
+	{
+		port->on[u->slot] = (struct port_uplink){};
+		port->direct.on[u->slot] = (struct direct_uplink){};
 	}
 	sw->uplink[u->slot] = NULL;
-	if (!u->slot)
-		sw->nic = NULL;
 	event_del(&u->event);
 	nic_close(&u->nic);
 	vxdp_bpf_uplink_del(sw->bpf, u->slot);
@@ -370,7 +366,6 @@ void uplink_close_all(struct sw *sw)
 		else
 			uplink_close(&sw->uplink[i]);
 	}
-	sw->nic = NULL;
 }
 
 int uplink_stand_all(struct sw *sw, struct vx_error *error)
@@ -411,18 +406,35 @@ static struct uplink *carrier_of(struct sw *sw, unsigned int leader)
 	return now && has_link(now) ? now : best;
 }
 
+/* Does it carry frames, and shall not, or the other way round? */
+static bool changes(struct uplink *u, bool to_standby)
+{
+	const struct uplink *carrier = carrier_of(u->sw, leader_of(u));
+
+	return carrier && stands_by(u) != to_standby && (u != carrier) == to_standby;
+}
+
+/*
+ * Who gives up does so first, with empty fast lanes: what came by it is with the guests, or on the
+ * way by their taps, before anything comes by the other.
+ */
 void uplink_settle(struct sw *sw)
 {
-	struct uplink *u, *carrier;
+	struct uplink *u;
 
 	for_each_uplink(sw, u)
 	{
-		carrier = carrier_of(sw, leader_of(u));
-		if (!carrier || stands_by(u) == (u != carrier))
+		if (!changes(u, true))
 			continue;
-		if (u == carrier)
-			log_info("%s: carries the frames of its wire from now on", u->name);
-		vxdp_bpf_standby_set(sw->bpf, u->slot, u != carrier);
+		lanes_pause(u);
+		vxdp_bpf_standby_set(sw->bpf, u->slot, true);
+	}
+	for_each_uplink(sw, u)
+	{
+		if (!changes(u, false))
+			continue;
+		log_info("%s: carries the frames of its wire from now on", u->name);
+		vxdp_bpf_standby_set(sw->bpf, u->slot, false);
 	}
 }
 
@@ -436,30 +448,4 @@ unsigned int uplink_mtu(const struct sw *sw)
 	for_each_uplink(sw, u) if (u->nic && (!mtu || nic_info(u->nic)->mtu < mtu)) mtu =
 		nic_info(u->nic)->mtu;
 	return mtu ? mtu : MTU_ETHERNET;
-}
-
-json_t *uplink_status(const struct sw *sw)
-{
-	json_t *list = json_array();
-	struct uplink *u;
-
-	for_each_uplink(sw, u)
-	{
-		const struct vxdp_uplink *entry = vxdp_bpf_uplink(sw->bpf, u->slot);
-		const struct xdp_attached *xdp = vxdp_bpf_uplink_xdp(sw->bpf, u->slot);
-		const struct nic_info *nic = nic_info(u->nic);
-		const struct uplink *leader = sw->uplink[leader_of(u)];
-
-		json_array_append_new(
-			list,
-			json_pack("{ss, si, si, si, ss, ss, si, si, sb, sb, ss, ss*}", "nic",
-				  u->name, "ifindex", (int)nic->ifindex, "id", entry->port,
-				  "host_id", entry->host_port, "xdp",
-				  xdp->mode == VXDP_XDP_NATIVE ? "native" : "skb", "xdp_why",
-				  xdp->why, "mtu", (int)nic->mtu, "nic_queues", (int)nic->rx_queues,
-				  "carrier", nic->carrier, "standby", entry->standby, "lane_reason",
-				  u->nic == sw->nic ? "as each port's" : KERNEL_REASON,
-				  "standby_for", leader && leader != u ? leader->name : NULL));
-	}
-	return list;
 }

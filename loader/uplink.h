@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * uplink.h - a NIC of a running switch, from joining it to leaving it.
+ * uplink.h - a NIC of a running switch, from joining it to leaving it (uplink.c), and what its
+ * lanes ask of it (uplink_lanes.c).
  *
  * Main thread only.
  */
@@ -12,6 +13,9 @@
 #include <stdbool.h>
 
 #include "error.h"
+#include "shared.h"
+#include "steer.h"
+#include "steer_nic.h"
 
 struct sw;
 struct nic;
@@ -24,6 +28,14 @@ struct uplink {
 	struct event *event;
 	int lock_fd; /* of the NIC's own directory; -1: it is the switch's */
 	bool gone;   /* the NIC is no more */
+
+	/* Its fast lanes; see lanes.c. */
+	bool closing; /* it is about to have none */
+	struct shared shared;
+	struct steer steer;
+	struct steer_nic steer_nic;
+	bool steer_refused;    /* the NIC would not */
+	uint64_t crowd_end_ns; /* until when more than one guest is to be expected */
 };
 
 struct uplink_options {
@@ -66,6 +78,38 @@ void uplink_settle(struct sw *sw);
 
 /** uplink_mtu() - the smallest MTU of all NICs; that of Ethernet if there is none */
 unsigned int uplink_mtu(const struct sw *sw);
+
+/* uplink_lanes.c */
+
+/** uplink_carries() - do guests' frames come and go by it? Not by one that stands by. */
+bool uplink_carries(const struct uplink *u);
+
+/** uplink_main() - the first one that does; NULL: there is none */
+struct uplink *uplink_main(const struct sw *sw);
+
+/** uplink_queues() - NIC queues that can have an AF_XDP socket */
+unsigned int uplink_queues(const struct uplink *u);
+
+/**
+ * uplink_place() - where NIC queue @queue is in the maps queues and xsks, and in all that goes by
+ * place
+ */
+unsigned int uplink_place(const struct uplink *u, unsigned int queue);
+
+/** uplink_places() - how many it has, from uplink_place(u, 0) on: also for queues to come */
+unsigned int uplink_places(const struct uplink *u);
+
+/** uplink_at() - whose place that is; NULL: nobody's */
+struct uplink *uplink_at(const struct sw *sw, unsigned int place);
+
+/** uplink_is_native() - does XDP run in its driver? */
+bool uplink_is_native(const struct uplink *u);
+
+/** uplink_writes_headers() - see struct xdp_attached */
+bool uplink_writes_headers(const struct uplink *u);
+
+/** uplink_is_dedicated() - was it said that it carries nothing but one guest's frames? */
+bool uplink_is_dedicated(const struct uplink *u);
 
 /** uplink_status() - "uplinks" of `vxdp status -j` */
 json_t *uplink_status(const struct sw *sw);
