@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The lanes: by a guest that watches its receive ring, and by several that share a NIC.
+# The lanes: by a guest that watches its receive ring, and by several that share a NIC, or several.
 
-LANE_GUESTS := $(addprefix $(B)/tests/lanes/,lane_guest shared_guest)
+LANE_GUESTS := $(addprefix $(B)/tests/lanes/,lane_guest shared_guest wires_guest)
 TESTS += $(LANE_GUESTS)
 
 $(B)/tests/lanes/%.o: tests/lanes/%.c
