@@ -4,7 +4,7 @@
 # Several uplinks, and a switch without one: joining, looking, leaving, failing over, and what is
 # left after a kill.
 . "$(dirname "$0")/env.sh"
-plan 50
+plan 53
 cli_begin
 
 second_nic() {
@@ -67,8 +67,10 @@ if [ -x "$GUEST" ]; then
 	vxdp fdb flush eth0 dynamic >/dev/null
 	check "the guest and the first wire" talk wire0
 	cmp_ok $(($(sent_to uplink) - first)) '>=' 1500 "and from there"
+	cmp_ok "$(vxdp -j stats eth0 eth1 | jq '.ports[0].verdicts | .to_direct.packets + .to_shared.packets')" '>' 0 \
+		"past the stack also from the second"
 else
-	for i in 1 2 3 4; do skip "$GUEST is not built" "a guest and both wires ($i)"; done
+	for i in 1 2 3 4 5; do skip "$GUEST is not built" "a guest and both wires ($i)"; done
 fi
 exits 0 "it leaves" vxdp detach eth0 eth1
 is "$(state_of eth1)" "$before" "and is as it was"
@@ -78,6 +80,9 @@ is "$(uplinks eth0 .nic)" '["eth0"]' "status shows one"
 exits 3 "standing by for a NIC that is no uplink" vxdp attach eth1 --switch eth0 --standby-for eth2
 exits 0 "standing by" vxdp attach eth1 --switch eth0 --standby-for eth0
 is "$(uplinks eth0 '[.nic, .standby]')" '[["eth0",false],["eth1",true]]' "one carries, one waits"
+check "status says that it has no fast lanes" grep -q 'lanes      another uplink carries the frames' <(vxdp status eth0)
+is "$(vxdp -j status eth0 | jq -c '[.ports[0].lanes[] | [.nic, .lane, .nic_queues]]')" \
+	'[["eth0","none",0],["eth1","none",0]]' "a port has a lane for each"
 on_wire ip link set wire0 down
 takes_over() { [ "$(uplinks eth0 .standby)" = '[true,false]' ]; }
 check "without a link the other takes over" eventually 5 takes_over
