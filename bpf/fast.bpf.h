@@ -44,10 +44,11 @@ struct fast_flow {
 	__u64 src;
 	__u64 generation; /* under which that was so */
 	__u64 until_ns;	  /* coarse CLOCK_MONOTONIC; 0: the entry is free */
-	__u16 in_port;
-	__u16 out_port; /* VXDP_PORT_NONE: they are TC's */
-	__u16 tcp_is_tcs;
-	__u16 pad;
+	__u32 ifindex;	  /* where they come in */
+	__u16 in_port;	  /* its id */
+	__u16 out_port;	  /* VXDP_PORT_NONE: they are TC's */
+	__u32 tcp_is_tcs;
+	__u32 pad;
 };
 
 struct {
@@ -65,6 +66,7 @@ struct fast {
 	struct fast_flow *flow;	      /* where to remember it, or NULL */
 	__u64 dst, src;		      /* as in struct fast_flow */
 	__u64 generation;
+	__u32 ifindex;
 	void *l3;
 	__be16 proto; /* of what is at l3 */
 	bool known;   /* it was remembered */
@@ -142,9 +144,8 @@ static __always_inline bool flow_holds(const struct fast *f)
 {
 	const struct fast_flow *flow = f->flow;
 
-	return flow && flow->dst == f->dst && flow->src == f->src &&
-	       flow->in_port == f->frame.in_port && flow->generation == f->generation &&
-	       flow->until_ns > f->frame.now;
+	return flow && flow->dst == f->dst && flow->src == f->src && flow->ifindex == f->ifindex &&
+	       flow->generation == f->generation && flow->until_ns > f->frame.now;
 }
 
 static __always_inline void flow_remember(const struct fast *f, bool tcp_is_tcs)
@@ -157,6 +158,7 @@ static __always_inline void flow_remember(const struct fast *f, bool tcp_is_tcs)
 	flow->src = f->src;
 	flow->generation = f->generation;
 	flow->until_ns = f->frame.now + FAST_FLOW_NS;
+	flow->ifindex = f->ifindex;
 	flow->in_port = f->frame.in_port;
 	flow->out_port = f->frame.out_port;
 	flow->tcp_is_tcs = tcp_is_tcs;
@@ -171,7 +173,7 @@ static __always_inline __u32 fast_port(struct fast *f)
 	const struct vxdp_policy *out;
 	__u32 id;
 
-	f->in = policy_get(frame->in_port);
+	f->in = frame->in_port ? policy_get(frame->in_port) : NULL;
 	if (!f->in || f->in->flags & VXDP_POLICY_SPOOF_CHECK || !vlan_enter(frame, f->in))
 		return VXDP_PORT_NONE;
 	id = fdb_port(f->cfg, &frame->dst, frame->now);
@@ -196,11 +198,22 @@ static __always_inline bool fast_look_up(struct fast *f)
 	return tcp_is_tcs;
 }
 
+/* The port of the guest it came from, or VXDP_PORT_NONE if TC is to refuse it. */
+static __always_inline __u32 guest_in_port(const struct fast *f)
+{
+	__u32 *id = bpf_map_lookup_elem(&port_by_ifindex, &f->ifindex);
+
+	if (!id || mac_is_group(f->frame.src.mac) || mac_is_zero(f->frame.src.mac))
+		return VXDP_PORT_NONE;
+	return *id;
+}
+
 /*
  * May the frame go to one guest just as it is? Then frame.out_port is that guest's port, which may
- * have gone meanwhile. @f: all zeros, but for the configuration and where the frame came in
+ * have gone meanwhile.
+ * @f: all zeros, but for the configuration, the netdev, and the port if it came in by the wire
  */
-static __always_inline bool fast_find(struct xdp_md *xdp, struct fast *f)
+static __always_inline bool fast_find(struct xdp_md *xdp, struct fast *f, bool from_wire)
 {
 	struct vxdp_frame *frame = &f->frame;
 	bool tcp_is_tcs;
@@ -216,14 +229,19 @@ static __always_inline bool fast_find(struct xdp_md *xdp, struct fast *f)
 		f->known = flow_holds(f);
 	}
 	if (f->known) {
+		frame->in_port = f->flow->in_port;
 		frame->out_port = f->flow->out_port;
 		tcp_is_tcs = f->flow->tcp_is_tcs;
 	} else {
+		if (!from_wire)
+			frame->in_port = guest_in_port(f);
 		tcp_is_tcs = fast_look_up(f);
 	}
 	if (!frame->out_port)
 		return false;
-	if (tcp_is_tcs && is_tcp_or_unclear(f->proto, f->l3, (void *)(long)xdp->data_end))
+	/* Where GRO is; a guest's has what segments its guest made. */
+	if (from_wire && tcp_is_tcs &&
+	    is_tcp_or_unclear(f->proto, f->l3, (void *)(long)xdp->data_end))
 		return false;
 	frame->bytes = bpf_xdp_get_buff_len(xdp);
 	return true;

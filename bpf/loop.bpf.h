@@ -8,7 +8,6 @@
 #include "fdb.bpf.h"
 #include "uplink.bpf.h"
 
-#define ETH_P_ARP  0x0806
 #define ETH_P_RARP 0x8035
 
 /* last_seen_ns is up to FDB_REFRESH_NS behind, and the way out and in takes its time. */

@@ -14,6 +14,7 @@
 #include <vxdp/abi.h>
 
 #define ETH_P_IP     0x0800
+#define ETH_P_ARP    0x0806
 #define ETH_P_IPV6   0x86DD
 #define ETH_P_8021Q  0x8100
 #define ETH_P_8021AD 0x88A8
@@ -21,21 +22,24 @@
 #define VLAN_TAGS_MAX 2
 
 #define IPPROTO_HOPOPTS	 0
+#define IPPROTO_ICMP	 1
 #define IPPROTO_TCP	 6
 #define IPPROTO_UDP	 17
 #define IPPROTO_ROUTING	 43
 #define IPPROTO_FRAGMENT 44
 #define IPPROTO_AH	 51
+#define IPPROTO_ICMPV6	 58
 #define IPPROTO_DSTOPTS	 60
 #define IPPROTO_MH	 135
 #define IPPROTO_HIP	 139
 #define IPPROTO_SHIM6	 140
 
-#define IPV4_MIN_BYTES	 20
-#define IPV4_PROTO_AT	 9
-#define IPV6_BYTES	 40
-#define IPV6_NEXT_AT	 6
-#define IPV6_HEADERS_MAX 4 /* extension headers walked */
+#define IPV4_MIN_BYTES	   20
+#define IPV4_PROTO_AT	   9
+#define IPV4_FRAGMENT_BITS 0x3fff /* "more fragments" and the offset */
+#define IPV6_BYTES	   40
+#define IPV6_NEXT_AT	   6
+#define IPV6_HEADERS_MAX   4 /* extension headers walked */
 
 struct vlan_tag {
 	__be16 tci;

@@ -11,8 +11,6 @@
 
 #include "parse.bpf.h"
 
-#define IPV4_FRAGMENT_BITS 0x3fff /* "more fragments" and the offset */
-
 static __always_inline __u32 hash_mix(__u32 hash)
 {
 	hash ^= hash >> 16;

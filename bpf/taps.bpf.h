@@ -19,6 +19,7 @@
 #define VXDP_TAPS_BPF_H
 
 #include "fast.bpf.h"
+#include "finished.bpf.h"
 #include "steer.bpf.h"
 
 /* The tap port it goes to, if XDP may give it such a frame, or NULL. */
@@ -65,6 +66,22 @@ static __always_inline int redirect_to_tap_here(struct xdp_md *xdp, __u64 at, st
 	const struct vxdp_port *port = tap_port(xdp, at, f);
 
 	if (!port || bpf_redirect(port->ifindex, 0) != XDP_REDIRECT)
+		return XDP_PASS;
+	fast_done(xdp, f, VXDP_TO_PORT);
+	return XDP_REDIRECT;
+}
+
+/*
+ * In the program on a tap. What needs a choice of the queue, which is made by CPU here too, and
+ * what is for anything but another tap, is TC's.
+ */
+static __always_inline int redirect_from_tap(struct xdp_md *xdp, struct fast *f)
+{
+	const struct vxdp_port *port = tap_port(xdp, 0, f);
+
+	if (!port || f->frame.out_port == f->frame.in_port || port->flags & VXDP_PORT_SPREAD ||
+	    !is_finished(f->proto, f->l3, (void *)(long)xdp->data_end) ||
+	    bpf_redirect(port->ifindex, 0) != XDP_REDIRECT)
 		return XDP_PASS;
 	fast_done(xdp, f, VXDP_TO_PORT);
 	return XDP_REDIRECT;

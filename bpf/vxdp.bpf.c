@@ -370,10 +370,12 @@ static __always_inline int go_fast(struct xdp_md *xdp, struct vxdp_config *cfg, 
 				   bool here)
 {
 	__u64 at = fast_at(xdp, cfg);
-	struct fast f = {.frame = {.in_port = AT_PORT(at), .packets = 1}, .cfg = cfg};
+	struct fast f = {.frame = {.in_port = AT_PORT(at), .packets = 1},
+			 .cfg = cfg,
+			 .ifindex = xdp->ingress_ifindex};
 	int action;
 
-	if (!at || !fast_find(xdp, &f))
+	if (!at || !fast_find(xdp, &f, true))
 		return XDP_PASS;
 	if (here)
 		return redirect_to_tap_here(xdp, at, &f);
@@ -411,6 +413,25 @@ SEC("xdp.frags/cpumap")
 int vxdp_uplink_cpu(struct xdp_md *xdp)
 {
 	return uplink_xdp(xdp, false, true);
+}
+
+static __always_inline int go_from_tap(struct xdp_md *xdp, struct vxdp_config *cfg)
+{
+	struct fast f = {.frame = {.packets = 1}, .cfg = cfg, .ifindex = xdp->ingress_ifindex};
+
+	return fast_find(xdp, &f, false) ? redirect_from_tap(xdp, &f) : XDP_PASS;
+}
+
+/*
+ * From a guest that was said to finish its checksums, before there is an skb. What it does not send
+ * on meets vxdp_tap_ingress.
+ */
+SEC("xdp")
+int vxdp_tap_xdp(struct xdp_md *xdp)
+{
+	struct vxdp_config *cfg = config_get();
+
+	return cfg && !is_tcs(xdp, cfg) ? go_from_tap(xdp, cfg) : XDP_PASS;
 }
 
 /*

@@ -45,6 +45,8 @@ const struct opt attach_options[] = {
 	    .words = lanes),
 	OPT("tcp-lane", 0, WORD, AT(tcp_lane), "LANE",
 	    "kernel or direct: how TCP travels beside a direct lane", .words = tcp_lanes),
+	OPT("tap-xdp", 0, FLAG, AT(tap_xdp), NULL,
+	    "the guest of the tap finishes its checksums: XDP takes its frames to other taps"),
 	OPT("queues", 0, UINT, AT(queues), "N",
 	    "most queue pairs to offer; more than 1 makes a multi-queue tap", .min = 1,
 	    .max = QUEUES_MAX),
@@ -264,6 +266,8 @@ static int check_port(const struct attach_args *args, struct vx_error *error)
 		return check_tap(args, error);
 	if (args->owner || args->group)
 		return vx_fail_usage(error, "--%s is for --tap", args->owner ? "owner" : "group");
+	if (args->tap_xdp)
+		return vx_fail_usage(error, "--tap-xdp is for --tap");
 	if (!attach_args_guest(args) && args->uplink)
 		return 0;
 	if (!attach_args_guest(args))

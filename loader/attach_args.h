@@ -26,6 +26,7 @@ struct attach_args {
 	const char *role;
 	const char *lane;
 	const char *tcp_lane;
+	bool tap_xdp;
 	unsigned int queues;
 	unsigned int mtu;
 	bool may_exist;

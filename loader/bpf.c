@@ -39,8 +39,6 @@
 #include "bpf_pins.h"
 #include "nic.h"
 #include "state.h"
-#include "tc.h"
-#include "tcx.h"
 
 /* What a new switch starts with: it forgets as Linux bridges do, and lets no guest fill the FDB. */
 #define AGEING_NS    (300 * 1000000000ULL)
@@ -65,6 +63,30 @@ int bpf_object_open(const char *xdp, struct bpf_object **out)
 					  xdp ? !strcmp(name, xdp)
 					      : bpf_program__type(prog) != BPF_PROG_TYPE_XDP ||
 							  !strcmp(name, CPU_PROG));
+	}
+	*out = object;
+	return 0;
+}
+
+int bpf_xdp_object_open(void *arg, const char *prog, struct bpf_object **out)
+{
+	const struct bpf_object *main = arg;
+	struct bpf_object *object;
+	struct bpf_map *map;
+	int err = bpf_object_open(prog, &object);
+
+	if (err)
+		return err;
+	bpf_object__for_each_map(map, object)
+	{
+		const struct bpf_map *shared =
+			bpf_object__find_map_by_name(main, bpf_map__name(map));
+
+		err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
+		if (err) {
+			bpf_object__close(object);
+			return err;
+		}
 	}
 	*out = object;
 	return 0;
@@ -188,25 +210,6 @@ static int program_fd(const struct vxdp_bpf *bpf, const char *name)
 	return prog ? bpf_program__fd(prog) : -ENOENT;
 }
 
-/* Those of the tap ports that are there are replaced. */
-static int attach_taps(struct vxdp_bpf *bpf, struct vx_error *error)
-{
-	char ifname[IFNAMSIZ];
-	struct vxdp_port port;
-
-	for (uint32_t id = VXDP_PORT_FIRST; id < VXDP_PORTS_MAX; id++) {
-		int err;
-
-		if (vxdp_port_get(&bpf->pins, id, &port) || port.kind != VXDP_KIND_TAP ||
-		    !if_indextoname(port.ifindex, ifname))
-			continue;
-		err = vxdp_bpf_tap_attach(bpf, port.ifindex, error);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 /* CPUs that are not there cannot be entered: up to the first of these. */
 int vxdp_bpf_spread(struct vxdp_bpf *bpf)
 {
@@ -252,7 +255,7 @@ int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struc
 	if (!err)
 		err = bpf_uplinks_open(bpf, opts, error);
 	if (!err)
-		err = attach_taps(bpf, error);
+		err = bpf_taps_open(bpf, error);
 	if (!err && bpf->pins.mapped_config->n_cpus)
 		vxdp_bpf_spread(bpf);
 	if (err) {
@@ -308,34 +311,4 @@ int vxdp_bpf_steering_fd(const struct vxdp_bpf *bpf)
 int vxdp_bpf_program_fd(const struct vxdp_bpf *bpf, const char *name)
 {
 	return program_fd(bpf, name);
-}
-
-int vxdp_bpf_tap_attach(struct vxdp_bpf *bpf, unsigned int ifindex, struct vx_error *error)
-{
-	int prog_fd = program_fd(bpf, "vxdp_tap_ingress");
-	int err = tcx_attach(ifindex, BPF_TC_INGRESS, prog_fd);
-
-	if (err == -EOPNOTSUPP) {
-		err = tc_qdisc_add(ifindex);
-		if (err >= 0)
-			err = tc_attach(ifindex, BPF_TC_INGRESS, prog_fd);
-	}
-	return err < 0 ? vx_fail_errno(error, err, "cannot attach the TC program to a tap") : 0;
-}
-
-void vxdp_bpf_tap_detach(unsigned int ifindex)
-{
-	if (tcx_detach(ifindex, BPF_TC_INGRESS) > 0)
-		return;
-	tc_detach(ifindex, BPF_TC_INGRESS);
-	tc_qdisc_del(ifindex);
-}
-
-unsigned int vxdp_bpf_tap_program(unsigned int ifindex)
-{
-	unsigned int id;
-
-	bpf_log_init();
-	id = tcx_attached(ifindex, BPF_TC_INGRESS);
-	return id ? id : tc_attached(ifindex, BPF_TC_INGRESS);
 }

@@ -122,7 +122,14 @@ int vxdp_bpf_program_fd(const struct vxdp_bpf *bpf, const char *name);
  */
 int vxdp_bpf_tap_attach(struct vxdp_bpf *bpf, unsigned int ifindex, struct vx_error *error);
 
-/** vxdp_bpf_tap_detach() - take it off again; not needed when the tap is removed */
+/**
+ * vxdp_bpf_tap_xdp_attach() - and XDP on the tap of a guest that finishes its checksums
+ *
+ * For a port with VXDP_PORT_TAP_XDP, which has it replaced together with the other programs.
+ */
+int vxdp_bpf_tap_xdp_attach(struct vxdp_bpf *bpf, unsigned int ifindex, struct vx_error *error);
+
+/** vxdp_bpf_tap_detach() - take both off again; not needed when the tap is removed */
 void vxdp_bpf_tap_detach(unsigned int ifindex);
 
 /** vxdp_bpf_tap_program() - id of the program on it; 0 if there is none */

@@ -15,30 +15,6 @@ static int program_fd(const struct bpf_object *object, const char *name)
 	return prog ? bpf_program__fd(prog) : -ENOENT;
 }
 
-static int open_xdp_object(void *arg, const char *prog, struct bpf_object **out)
-{
-	const struct bpf_object *main = arg;
-	struct bpf_object *object;
-	struct bpf_map *map;
-	int err = bpf_object_open(prog, &object);
-
-	if (err)
-		return err;
-	bpf_object__for_each_map(map, object)
-	{
-		const struct bpf_map *shared =
-			bpf_object__find_map_by_name(main, bpf_map__name(map));
-
-		err = bpf_map__reuse_fd(map, bpf_map__fd(shared));
-		if (err) {
-			bpf_object__close(object);
-			return err;
-		}
-	}
-	*out = object;
-	return 0;
-}
-
 static int fail_tc(const char *nic, int err, struct vx_error *error)
 {
 	vx_fail_errno(error, err, "cannot attach the TC programs to %s", nic);
@@ -108,8 +84,8 @@ int bpf_nic_attach(struct bpf_nic *nic, const struct bpf_object *main,
 		   const struct vxdp_bpf_opts *opts, struct vxdp_uplink *config,
 		   struct vx_error *error)
 {
-	int err = xdp_attach(&nic->info, opts->mode, opts->bare_ok, opts->share, open_xdp_object,
-			     (void *)main, &nic->xdp, error);
+	int err = xdp_attach(&nic->info, opts->mode, opts->bare_ok, opts->share,
+			     bpf_xdp_object_open, (void *)main, &nic->xdp, error);
 
 	if (err)
 		return err;

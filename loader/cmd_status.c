@@ -100,10 +100,11 @@ static void print_port(const json_t *port)
 	const json_t *policy = json_object_get(port, "policy");
 	unsigned long long pairs = out_uint(port, "queue_pairs");
 
-	out_text("  %s: %s, lane %s%s%s", out_str(port, "name"), out_str(port, "state"),
+	out_text("  %s: %s, lane %s%s%s%s", out_str(port, "name"), out_str(port, "state"),
 		 out_str(port, "lane"),
 		 json_is_true(json_object_get(port, "zerocopy")) ? " (zero copy)" : "",
-		 json_is_true(json_object_get(port, "guest_lane")) ? ", guest lane to others" : "");
+		 json_is_true(json_object_get(port, "guest_lane")) ? ", guest lane to others" : "",
+		 json_is_true(json_object_get(port, "tap_xdp")) ? ", XDP on the tap" : "");
 	if (pairs && *out_str(port, "ring"))
 		out_text(", %llu %s queue pair%s", pairs, out_str(port, "ring"), plural(pairs));
 	else if (pairs)

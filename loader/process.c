@@ -71,6 +71,7 @@ static int add_port(struct process *p, const struct attach_args *args, struct vx
 		.role = args->role ? args->role : "auto",
 		.lane = args->lane ? args->lane : "auto",
 		.tcp_lane = args->tcp_lane,
+		.tap_xdp = args->tap_xdp,
 		.queues_max = args->queues,
 		.mtu = args->mtu,
 		.may_exist = args->may_exist,

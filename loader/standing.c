@@ -66,6 +66,7 @@ int standing_attach(const char *nic, const struct attach_args *args, struct vx_e
 		.group = args->group,
 		.lane = args->lane,
 		.tcp_lane = args->tcp_lane,
+		.tap_xdp = args->tap_xdp,
 		.queues = args->queues,
 		.mtu = args->mtu,
 		.may_exist = args->may_exist,

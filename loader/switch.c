@@ -197,6 +197,7 @@ static int tap_add(struct sw *sw, const struct sw_port_options *o, struct vx_err
 		.group = o->group,
 		.lane = o->lane,
 		.tcp_lane = o->tcp_lane,
+		.tap_xdp = o->tap_xdp,
 		.queues = o->queues_max,
 		.mtu = o->mtu,
 		.may_exist = o->may_exist,

@@ -39,6 +39,7 @@ struct sw_port_options {
 	const char *role;	 /* auto, client or server */
 	const char *lane;	 /* auto, direct, shared or kernel */
 	const char *tcp_lane;	 /* NULL: kernel for a guest with TSO; kernel or direct */
+	bool tap_xdp;		 /* of a tap port: its guest finishes its checksums */
 	unsigned int queues_max; /* 0: as many as the protocol knows */
 	unsigned int mtu;	 /* 0: the NIC's */
 	bool may_exist;

@@ -186,13 +186,14 @@ static void dev_release(const char *nic, const char *port)
 
 /* ---- Attaching and detaching ---- */
 
-/* What of the wire's frames XDP may send to the tap, if there is XDP in the driver. */
+/* What XDP may do with frames for the tap, if there is XDP in the driver, and with those from it.
+ */
 static uint16_t lane_flags(const struct tap_port_options *o, const struct tap_dev *dev)
 {
-	uint16_t flags = VXDP_PORT_DIRECT;
+	uint16_t flags = VXDP_PORT_DIRECT | (o->tap_xdp ? VXDP_PORT_TAP_XDP : 0);
 
 	if (o->lane && !strcmp(o->lane, "kernel"))
-		return 0;
+		return flags & VXDP_PORT_TAP_XDP;
 	if (!o->tcp_lane || strcmp(o->tcp_lane, "direct"))
 		flags |= VXDP_PORT_TCP_KERNEL;
 	if (dev->multi_queue)
@@ -255,6 +256,8 @@ int tap_port_add(struct vxdp_bpf *bpf, const struct nic_info *nic, const struct 
 		steer(bpf, &dev);
 		err = vxdp_bpf_tap_attach(bpf, dev.ifindex, error);
 	}
+	if (!err && o->tap_xdp)
+		err = vxdp_bpf_tap_xdp_attach(bpf, dev.ifindex, error);
 	if (!err)
 		err = enter(bpf, o, &dev, error);
 	if (err) {
@@ -321,13 +324,14 @@ static json_t *port_status(const struct vxdp_pins *pins, uint32_t id, const stru
 
 	if (if_indextoname(port->ifindex, ifname) && !tap_dev_get(ifname, &dev))
 		state = dev.queues ? "running" : "waiting";
-	return json_pack("{s:s,s:i,s:s,s:s,s:s,s:i,s:s,s:s,s:s,s:i,s:b,s:i,s:i}", "name",
+	return json_pack("{s:s,s:i,s:s,s:s,s:s,s:i,s:s,s:s,s:s,s:b,s:i,s:b,s:i,s:i}", "name",
 			 port->name, "id", (int)id, "kind", "tap", "state", state, "tap", ifname,
 			 "ifindex", (int)port->ifindex, "lane", lane, "lane_reason", why,
 			 "tcp_lane",
 			 port->flags & VXDP_PORT_TCP_KERNEL || *lane == 'k' ? "kernel" : "direct",
-			 "queue_pairs", (int)dev.queues, "multi_queue", dev.multi_queue, "mtu",
-			 (int)dev.mtu, "program_id", (int)vxdp_bpf_tap_program(port->ifindex));
+			 "tap_xdp", !!(port->flags & VXDP_PORT_TAP_XDP), "queue_pairs",
+			 (int)dev.queues, "multi_queue", dev.multi_queue, "mtu", (int)dev.mtu,
+			 "program_id", (int)vxdp_bpf_tap_program(port->ifindex));
 }
 
 void tap_ports_status(const struct vxdp_pins *pins, json_t *ports)

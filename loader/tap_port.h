@@ -25,6 +25,7 @@ struct tap_port_options {
 	const char *group;
 	const char *lane;     /* auto, direct or kernel; NULL: auto */
 	const char *tcp_lane; /* kernel or direct; NULL: kernel */
+	bool tap_xdp;	      /* the guest finishes its checksums: XDP on the tap */
 	unsigned int queues;  /* of a tap that is made; more than 1: multi-queue; 0: 1 */
 	unsigned int mtu;     /* of a tap that is made; 0: the NIC's */
 	bool may_exist;

@@ -22,6 +22,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -393,4 +394,22 @@ int xdp_attach(const struct nic_info *nic, enum vxdp_xdp_mode wanted, bool bare_
 	attached->bare = !strcmp(attempt.name, XDP_PROG_BARE);
 	describe(attached, nic->ifindex);
 	return 0;
+}
+
+int xdp_attach_alone(unsigned int ifindex, const char *prog, xdp_object_fn open, void *arg,
+		     struct vx_error *error)
+{
+	struct attempt attempt = {.ifindex = ifindex, .open = open, .arg = arg, .name = prog};
+	char ifname[IFNAMSIZ] = "";
+	int err;
+
+	if_indextoname(ifindex, ifname);
+	bpf_log_init();
+	look(ifindex, &attempt.found);
+	if (attempt.found.kind == FOUND_OTHER_ALONE || attempt.found.kind == FOUND_DISPATCHER)
+		return fail_foreign(ifname, &attempt.found, error);
+	err = try_alone(&attempt, XDP_MODE_NATIVE, attempt.found.id);
+	if (err)
+		vx_fail(error, err, "cannot attach XDP to %s: %s", ifname, refusal(err));
+	return err;
 }

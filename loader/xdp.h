@@ -39,6 +39,13 @@ int xdp_attach(const struct nic_info *nic, enum vxdp_xdp_mode wanted, bool bare_
 	       xdp_object_fn open, void *arg, struct xdp_attached *attached,
 	       struct vx_error *error);
 
+/**
+ * xdp_attach_alone() - the program @prog in the driver, in place of a predecessor, beside nothing
+ * Return: 0; -EBUSY if there is one that is not ours; -EOPNOTSUPP; -errno.
+ */
+int xdp_attach_alone(unsigned int ifindex, const char *prog, xdp_object_fn open, void *arg,
+		     struct vx_error *error);
+
 /** xdp_detach() - take ours off. Return: 1 if it was there, 0 if not, -errno. */
 int xdp_detach(unsigned int ifindex);
 

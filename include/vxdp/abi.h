@@ -45,6 +45,7 @@ enum vxdp_port_kind {
 #define VXDP_PORT_TCP_KERNEL 0x0004u /* TCP for it takes the kernel lane: GRO in, TSO out */
 #define VXDP_PORT_CAPTURE    0x0008u /* `vxdp dump` is listening */
 #define VXDP_PORT_SHARED     0x0010u /* frames may go to it through VXDP_QUEUE_SHARED queues */
+#define VXDP_PORT_TAP_XDP    0x0020u /* its guest finishes checksums: XDP runs on its tap too */
 #define VXDP_PORT_SPREAD     0x0080u /* XDP spreads its flows over CPUs, and so over its queues */
 
 /* ports map: array, index = port id. ifindex 0 = free entry. */

@@ -51,6 +51,14 @@ vxdp_start() {
 }
 vxdp_stop() { on_host "$VXDP" detach v0 >/dev/null; }
 
+# The same, for guests that finish their checksums.
+vxdp_tap_xdp_can() { vxdp_can; }
+vxdp_tap_xdp_start() {
+	local vxdp_args="${vxdp_args:-} --tap-xdp"
+	vxdp_start
+}
+vxdp_tap_xdp_stop() { vxdp_stop; }
+
 # The bridge, with the taps as vxdp has them: without a queueing discipline, which would cost it more.
 bridge_can() { on_host ip link add br0 type bridge 2>/dev/null && on_host ip link del br0; }
 bridge_start() {

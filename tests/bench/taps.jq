@@ -1,10 +1,10 @@
 # The tables of tests/bench/taps, from the lines of taps_run. --arg unit: "ns" or "instructions".
 def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
 def round2: . * 100 | round / 100;
-def names: {none: "none", vxdp: "vxdp", bridge: "bridge", bridge_xdp: "bridge, XDP program on the NIC", ovs: "openvswitch module"};
+def names: {none: "none", vxdp: "vxdp", vxdp_tap_xdp: "vxdp, XDP on the taps", bridge: "bridge", bridge_xdp: "bridge, XDP program on the NIC", ovs: "openvswitch module"};
 def paths: {"wire-tap": "wire to tap", "tap-tap": "tap to tap", "tcp-wire-tap": "wire to tap",
 	"tcp-tap-wire": "tap to wire", "tcp-tap-tap": "tap to tap"};
-def rank: {vxdp: 1, bridge: 2, bridge_xdp: 3, ovs: 4}[.];
+def rank: {vxdp: 1, vxdp_tap_xdp: 2, bridge: 3, bridge_xdp: 4, ovs: 5}[.];
 
 [group_by([.path, .size, .switch])[] | {path: .[0].path, size: .[0].size, switch: .[0].switch} +
 	(if .[0].bytes then {rate: (map(.bytes / .seconds) | median)}

@@ -3,7 +3,7 @@
 # Tests of the BPF programs and of what loads them.
 
 BPF_TEST_BIN    := $(B)/tests/bpf
-BPF_TEST_LOADER := $(addprefix $(B)/loader/,bpf.o bpf_elf.o bpf_log.o bpf_nic.o bpf_pins.o bpf_prog.o bpf_uplink.o error.o ethtool.o netlink.o \
+BPF_TEST_LOADER := $(addprefix $(B)/loader/,bpf.o bpf_elf.o bpf_log.o bpf_nic.o bpf_pins.o bpf_prog.o bpf_tap.o bpf_uplink.o error.o ethtool.o netlink.o \
                    nic.o nic_info.o steer_nic.o pins.o pins_fdb.o pins_policy.o pins_port.o \
                    rundir.o state.o tc.o tcx.o xdp.o xsk.o)
 BPF_TEST_COMMON := $(addprefix $(BPF_TEST_BIN)/,lab.o packet.o tap.o)
