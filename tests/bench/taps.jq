@@ -17,7 +17,7 @@ def rank: {vxdp: 1, vxdp_tap_xdp: 2, bridge: 3, bridge_xdp: 4, ovs: 5}[.];
 "| frames | bytes | switch | \($unit) a frame, all | of it the switch | reading the tap | vxdp: all | vxdp: the switch |",
 "| --- | --- | --- | --- | --- | --- | --- | --- |",
 ($frames[] | $vxdp["\(.path) \(.size)"] as $v |
-	"| \(paths[.path]) | \(.size) | \(names[.switch]) | \(.whole | round) | \(.part | round) | \(.read | round) | \(if .switch == "vxdp" then "" else "\(.whole / $v.whole | round2) times" end) | \(if .switch == "vxdp" then "" else "\(.part / $v.part | round2) times" end) |"),
+	"| \(paths[.path]) | \(.size) | \(names[.switch]) | \(.whole | round) | \(if .part < 0 then "" else .part | round end) | \(.read | round) | \(if .switch == "vxdp" then "" else "\(.whole / $v.whole | round2) times" end) | \(if .switch == "vxdp" or .part < 0 then "" else "\(.part / $v.part | round2) times" end) |"),
 "",
 "| bulk TCP | switch | \(if $unit == "ns" then "Gbit/s" else "instructions a KiB, all" end) | vxdp |",
 "| --- | --- | --- | --- |",

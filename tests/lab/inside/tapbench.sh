@@ -6,9 +6,9 @@
 
 part_tapbench() {
 	local wanted
-	/lab/taps_run --blocks 1 --frames 5120 --bytes 20000000 >$WORK/taps.jsonl 2>$WORK/taps.err
+	/lab/taps_run --blocks 1 --frames 5120 --bytes 40000000 >$WORK/taps.jsonl 2>$WORK/taps.err
 	cat $WORK/taps.jsonl
 	[ ! -s $WORK/taps.err ] || diag "$(cat $WORK/taps.err)"
-	wanted=$(jq -s '[.[] | select(.switch != "none")] | length >= 28 and all(.frames == .delivered)' $WORK/taps.jsonl)
-	is "$wanted" true "four switches, seven measurements; no frame lost"
+	wanted=$(jq -s '[.[] | select(.switch != "none")] | length >= 35 and all(.frames == .delivered)' $WORK/taps.jsonl)
+	is "$wanted" true "five switches, seven measurements; no frame lost"
 }
