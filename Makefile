@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # make                 build/vxdp
-# make check           all tests: check-fast needs no guest, check-lab boots guests and runs peers
+# make check           all tests: check-fast needs no guest, check-lab is the rest, other kernels too
 # make demo            the two-minute tour with a real guest
 # make install         PREFIX=/usr/local DESTDIR=
 # make lint            formatter, linters, include rules
