@@ -18,17 +18,34 @@ part_outage() {
 	done
 }
 
-# outage TEXT COMMAND...: the command runs with traffic before it, and there is traffic after it.
+# outage TEXT COMMAND...: the command succeeds with traffic before it, and there is traffic after it.
 outage() {
-	local text="$CARD, $HOW: $1"
+	local status text="$CARD, $HOW: $1"
 	shift
 	"$@" >$WORK/outage.log 2>&1
-	if follow_returns 20 && vx_alive; then ok "$text"; else
+	status=$?
+	if follow_returns 40 && vx_alive && [ $status = 0 ]; then ok "$text$(sed 's/^/: /' $WORK/outage.log)"; else
 		not_ok "$text"
+		diag "the command's exit status is $status"
 		diag "$(tail -n 5 $WORK/outage.log)" "$(tail -n 10 $WORK/vxdp.log)" \
 			"$(vx_status -c '.ports[0] | {lane, lane_reason, state}')"
 	fi
 }
+
+# stands, stood: traffic is to stop meanwhile; said by the second, when all is as it was.
+stands() { eventually 20 follow_stands; STOOD=$?; }
+stood() { [ $STOOD = 0 ] || { echo "traffic went on meanwhile"; return 1; }; }
+
+# queues N: the number is changed, or the kernel refuses, since a queue has a socket on it.
+queues() {
+	local error
+	error=$(ethtool -L "$NIC" combined "$1" 2>&1)
+	[ "$(queues_now)" != "$1" ] || return 0
+	echo "refused, ${error##*: }"
+	grep -qi 'invalid argument\|busy' <<<"$error"
+}
+
+queues_now() { ethtool -l "$NIC" | sed -n 's/^Combined:[^0-9]*//p' | tail -n 1; }
 
 outages() {
 	HOW=$1
@@ -37,16 +54,21 @@ outages() {
 	follow_start --flows 8 --hugepages || { not_ok "$CARD, $HOW: traffic"; follow_stop; vx_stop; return; }
 	pulled() {
 		monitor "set_link nic$CARD_N off"
-		eventually 10 follow_stands || echo "traffic went on without a carrier"
+		stands
 		monitor "set_link nic$CARD_N on"
+		stood
 	}
 	outage "traffic returns after the plug was out" pulled
-	down_up() { ip link set "$NIC" down; sleep 0.5; ip link set "$NIC" up; }
+	down_up() {
+		ip link set "$NIC" down || return
+		stands
+		ip link set "$NIC" up && stood
+	}
 	outage "traffic returns after the NIC was down" down_up
 	if [ "$CARD" = igb ]; then
 		outage "traffic returns when the driver resets (ring size)" ethtool -G "$NIC" rx 512
-		outage "traffic goes on when the number of queues is to be 1" ethtool -L "$NIC" combined 1
-		outage "traffic goes on when it is to be 2" ethtool -L "$NIC" combined 2
+		outage "traffic goes on when the number of queues is to be 1" queues 1
+		outage "traffic goes on when it is to be 2" queues 2
 	fi
 	follow_stop
 	guest echo --count 200 --hugepages
