@@ -1,4 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Linux 6.1: the parts where it differs from newer ones. The others: tests/lab/machine 6.1.
-exec "$(dirname "$0")/machine" 6.1 lanes generic dispatcher
+# Linux 6.1: what every kernel is asked for, and the parts where it differs from newer ones. The others:
+# tests/lab/machine 6.1.
+exec "$(dirname "$0")/machine" 6.1 firsts nested lanes generic dispatcher

@@ -38,6 +38,8 @@ cards_up() {
 	echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
 	echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
 	ip link set lo up
+	ip netns attach host $$ # a name for where vxdp runs
+	[ -e /etc/passwd ] || echo "root:x:0:0:root:/root:/bin/sh" >/etc/passwd # tcpdump asks for a user
 	for n in "${!CARDS[@]}"; do
 		name=${CARDS[n]}
 		ip netns add "w-$name"
@@ -73,6 +75,9 @@ on_wire() { nsenter --net="/run/netns/$NS" -- "$@"; }
 # The address that the wire had last is forgotten: the host answers anew.
 ping_host() { on_wire ping -c "${1:-3}" -i 0.2 -W 2 -q "$HOST_IP" >/dev/null 2>&1; }
 
+# in_net NAMESPACE COMMAND...
+in_net() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
+
 # --- vxdp ---
 
 # zero_copy_answer: yes, no or unknown
@@ -85,7 +90,7 @@ vx_start() {
 	rm -f "$SOCKET"
 	vxdp attach "$NIC" --vm "$SOCKET" --name vm0 --role server "$@" >$WORK/vxdp.log 2>&1 &
 	VX_PID=$!
-	eventually 60 vx_has_port && vx_alive && return
+	eventually 150 vx_has_port && vx_alive && return
 	diag "vxdp attach $NIC $*:" "$(tail -n 12 $WORK/vxdp.log)"
 	vx_stop
 	return 1
@@ -164,6 +169,67 @@ follow_stop() {
 	kill -TERM "$FOLLOW_PID" 2>/dev/null
 	wait "$FOLLOW_PID" 2>/dev/null
 	FOLLOW_PID=
+}
+
+# --- guests with Linux's own stack (tests/lib/nsguest.c), each a network namespace ---
+
+declare -A NSGUEST_PID
+
+# nsguest_up NAME PORT MAC [ADDRESS/LEN]: on a socket of vxdp or vhost-net:host:TAP
+nsguest_up() {
+	ip netns add "$1"
+	in_net "$1" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+	nsguest "$2" "$1:eth0" >"$WORK/$1.log" 2>&1 &
+	NSGUEST_PID[$1]=$!
+	eventually 30 grep -q ready "$WORK/$1.log" || { diag "guest $1: $(cat "$WORK/$1.log")"; return 1; }
+	ip -n "$1" link set eth0 address "$3" up
+	[ -z "${4:-}" ] || ip -n "$1" addr add "$4" dev eth0
+}
+
+nsguest_down() {
+	kill "${NSGUEST_PID[$1]}" 2>/dev/null
+	wait "${NSGUEST_PID[$1]}" 2>/dev/null
+	unset "NSGUEST_PID[$1]"
+	ip netns del "$1"
+}
+
+# tcp_between TEXT FROM TO ADDRESS BYTES: from one namespace to another, whole and unchanged
+tcp_between() {
+	local sent got=$WORK/tcp.got
+	rm -f $got
+	in_net "$3" traffic tcp-recv --bind 0.0.0.0 --port 7000 --timeout 60 --background $got >/dev/null
+	sent=$(in_net "$2" traffic tcp-send --to "$4" --port 7000 --bytes "$5" --timeout 60)
+	eventually 20 test -s $got
+	sent=$(jq -r '"\(.bytes) \(.checksum)"' <<<"$sent" 2>/dev/null)
+	[[ $sent =~ ^$5\ [0-9a-f]{16}$ ]] || { not_ok "$1"; diag "sent: '$sent'"; return; }
+	is "$(jq -r '"\(.bytes) \(.checksum)"' $got 2>/dev/null)" "$sent" "$1"
+}
+
+# wire_capture FILTER, wire_captured: the frames on the wire, as text in $WORK/wire.txt
+wire_capture() {
+	on_wire ethtool -K wire0 gro off >/dev/null 2>&1
+	rm -f $WORK/wire.pcap
+	nsenter --net="/run/netns/$NS" -- tcpdump -Z root -i wire0 -nn --immediate-mode -U -w $WORK/wire.pcap \
+		"$1" 2>$WORK/tcpdump.err &
+	TCPDUMP_PID=$!
+	eventually 20 test -s $WORK/wire.pcap
+}
+
+wire_captured() {
+	kill -INT "$TCPDUMP_PID"
+	wait "$TCPDUMP_PID"
+	on_wire ethtool -K wire0 gro on >/dev/null 2>&1
+	tcpdump -Z root -r $WORK/wire.pcap -nn -e -vv >$WORK/wire.txt 2>/dev/null
+}
+
+# wire_checksums TEXT COUNT: so many segments were captured at least, and no checksum is wrong
+wire_checksums() {
+	local total bad
+	total=$(grep -c 'cksum .*(correct)' $WORK/wire.txt)
+	bad=$(grep -c 'cksum .*incorrect' $WORK/wire.txt)
+	[ "$total" -gt 0 ] || diag "$(cat $WORK/tcpdump.err)"
+	cmp_ok "$total" ">=" "$2" "$1: segments with a right checksum on the wire"
+	is "$bad" 0 "$1: and none with a wrong one"
 }
 
 # losses: what vxdp and the card have counted as dropped
