@@ -246,6 +246,7 @@ static bool run_may_be(const struct pair *p)
 /* Where does the first frame go? */
 static struct pair *run_to(struct run *r, const struct vu_buf *first)
 {
+	const struct deliver_set *set;
 	const struct flow_entry *e;
 	struct pair *q;
 	union head h;
@@ -254,9 +255,11 @@ static struct pair *run_to(struct run *r, const struct vu_buf *first)
 		return NULL;
 	memcpy(&h, first->base, sizeof(h));
 	e = flow_of(r, &h);
-	if (!e || deliver_pairs(r->p->deliver, e->port) != 1)
+	/* Asked once: another thread may take it away at any time. */
+	set = e ? load_acquire(&r->p->deliver->set[e->port]) : NULL;
+	if (!set || set->n != 1)
 		return NULL;
-	q = deliver_pair(r->p->deliver, e->port, 0);
+	q = set->pair[0];
 	if (q->hdr_bytes != sizeof(h.hdr) || __atomic_load_n(&q->capture, __ATOMIC_RELAXED))
 		return NULL;
 	r->port = e->port;
