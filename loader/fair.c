@@ -14,8 +14,9 @@
  *                      passes are shorter now, have had as much
  *
  * No time is left unused: after a pass in which nobody else had anything to do nothing is held
- * against anybody. Nor is more than AHEAD_MAX visits, since a worker may lose its CPU in the middle
- * of one. What a guest receives is never held up but by the first rule: it did not ask for it.
+ * against anybody. Nor is more than AHEAD_MAX visits; and of one visit no more than COST_MAX counts
+ * at all, since a worker may lose its CPU in the middle of one. What a guest receives is never held
+ * up but by the first rule: it did not ask for it.
  */
 #include "fair.h"
 
@@ -25,6 +26,7 @@
 
 #define VISIT_NS  40000.0
 #define AHEAD_MAX 2
+#define COST_MAX  8
 
 void fair_start(struct fair *fair, uint64_t cycles, uint64_t now_ns)
 {
@@ -45,19 +47,21 @@ void fair_join(struct pair *p)
 	p->fair = (struct fair_share){.burst = BURST};
 }
 
-void fair_visited(struct fair *fair, struct pair *p, uint64_t cost)
+uint64_t fair_visited(struct fair *fair, struct pair *p, uint64_t cost)
 {
 	struct fair_share *s = &p->fair;
 
+	cost = MIN(cost, COST_MAX * fair->visit_cycles);
 	if (unlikely(cost > fair->visit_cycles))
 		s->burst = MAX(s->burst / 2, 1u);
 	else if (unlikely(s->burst < BURST) && cost < fair->visit_cycles / 2)
 		s->burst = MIN(2 * s->burst, (unsigned int)BURST);
 	if (unlikely(s->waits))
-		return; /* it only received */
+		return cost; /* it only received */
 	s->cost = cost;
 	fair->last = s;
 	fair->n_moved++;
+	return cost;
 }
 
 /* One pair's account at the end of a pass. */

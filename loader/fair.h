@@ -36,8 +36,11 @@ void fair_clock(struct fair *fair, uint64_t cycles, uint64_t now_ns);
 /** fair_join() - a pair that is new to its worker */
 void fair_join(struct pair *p);
 
-/** fair_visited() - a visit that moved frames took @cost cycles */
-void fair_visited(struct fair *fair, struct pair *p, uint64_t cost);
+/**
+ * fair_visited() - a visit that moved frames took @cost cycles
+ * Return: how many of them are put down to the pair.
+ */
+uint64_t fair_visited(struct fair *fair, struct pair *p, uint64_t cost);
 
 /** fair_pass_end() - after a visit to each of @pairs: who has to wait in the next pass? */
 void fair_pass_end(struct fair *fair, struct pair *const *pairs, unsigned int n);

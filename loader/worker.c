@@ -284,8 +284,7 @@ static unsigned int pass(struct worker *w, uint64_t now, uint64_t start)
 		if (moved) {
 			uint64_t end = cycles_now();
 
-			stat_add(&p->busy_cycles, end - start);
-			fair_visited(&w->fair, p, end - start);
+			stat_add(&p->busy_cycles, fair_visited(&w->fair, p, end - start));
 			start = end;
 			frames += moved;
 		}
