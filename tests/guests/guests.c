@@ -4,6 +4,7 @@
  *
  *   guests --guest SOCKET[,OPTION...]... --stream FROM:TO:BYTES[:csum]... [--count N] [--prime]
  *          [--seconds N] [--until FILE] [--stall N] [--blink N] [--mute N] [--leave N] [--pause US]
+ *          [--work N]...
  *
  * Guests are numbered from 0 in the order given; their options:
  *
@@ -18,6 +19,7 @@
  *   --blink N    guest N stops and starts its rings again and again, in the first half
  *   --mute N     guest N's transmit ring is disabled for the middle third of its frames
  *   --leave N    guest N closes its connection in the middle
+ *   --work N     guest N sends frames to nobody, too, which make the switch work
  *   --pause US   between rounds, so that the switch falls asleep
  *
  * One line of JSON tells what became of each stream.
@@ -38,8 +40,10 @@
 #define GUESTS_MAX   8
 #define STREAMS_MAX  16
 #define BURST	     32
+#define WORK	     8 /* frames to nobody, between bursts */
 #define PATIENCE_MS  10000
 #define QUIET_MS     400
+#define PRIME_MS     3000
 #define LOOK_MS	     50 /* how often for --until's file */
 #define BLINKS	     100
 #define REGION_BYTES (64 << 20)
@@ -50,7 +54,7 @@ struct guest {
 	bool indirect;
 	struct fe_config config;
 	struct fe *fe;
-	bool gone;
+	bool gone, works;
 	unsigned int n_blinks;
 };
 
@@ -136,9 +140,39 @@ static unsigned int send_some(struct lab *lab, struct stream *s, unsigned int ma
 	return n;
 }
 
+/* Frames to an address that nobody has: they take the kernel lane. */
+static void work(struct guest *g, unsigned int number)
+{
+	struct stream nobody = {.from = number, .to = UINT8_MAX - 1, .frame_bytes = 60};
+	static uint8_t frame[STREAM_MAX];
+	struct fe_hdr hdr;
+
+	for (int i = 0; i < WORK; i++) {
+		uint32_t bytes = stream_make(&nobody, frame, &hdr);
+
+		if (fe_net_send(g->fe, 0, &hdr, frame, bytes, FE_LAYOUT_ONE, 0))
+			break;
+	}
+	fe_net_flush(g->fe, 0);
+}
+
+/* Has all that was sent come? A guest that stalls takes nothing. */
+static bool has_come(const struct lab *lab)
+{
+	for (unsigned int i = 0; i < lab->n_streams; i++) {
+		const struct stream *s = &lab->stream[i];
+
+		if (s->to != lab->stall && s->received_bytes < s->sent_bytes)
+			return false;
+	}
+	return true;
+}
+
 /* A frame each way, one at a time, so that the switch knows all addresses. */
 static void prime(struct lab *lab)
 {
+	int64_t end;
+
 	for (int round = 0; round < 3; round++) {
 		for (unsigned int i = 0; i < lab->n_streams; i++) {
 			send_some(lab, &lab->stream[i], 1);
@@ -147,9 +181,10 @@ static void prime(struct lab *lab)
 				receive(lab, n);
 		}
 	}
-	/* What a busy machine has not delivered yet. */
+	/* What a busy machine has not delivered yet: it would be out of order later. */
 	lab->last_ms = now_ms();
-	while (now_ms() - lab->last_ms < QUIET_MS / 2) {
+	end = now_ms() + PRIME_MS;
+	while (now_ms() - lab->last_ms < QUIET_MS / 2 || (!has_come(lab) && now_ms() < end)) {
 		for (unsigned int n = 0; n < lab->n_guests; n++)
 			receive(lab, n);
 		poll(NULL, 0, 1);
@@ -243,6 +278,9 @@ static int run(struct lab *lab)
 	while (!err && now_ms() < end && (sending(lab) || now_ms() - lab->last_ms < QUIET_MS)) {
 		for (unsigned int n = 0; n < lab->n_guests; n++)
 			receive(lab, n);
+		for (unsigned int n = 0; n < lab->n_guests; n++)
+			if (lab->guest[n].works && lab->count)
+				work(&lab->guest[n], n);
 		if (lab->blink != NOBODY && blink_is_due(lab))
 			err = blink(lab);
 		if (!err && lab->mute != NOBODY)
@@ -334,10 +372,19 @@ static bool parse_stream(struct lab *lab, const char *spec)
 static bool parse(int argc, char **argv, struct lab *lab)
 {
 	static const struct option longs[] = {
-		{"guest", 1, 0, 'g'}, {"stream", 1, 0, 's'}, {"count", 1, 0, 'n'},
-		{"prime", 0, 0, 'p'}, {"stall", 1, 0, 'S'},  {"blink", 1, 0, 'b'},
-		{"mute", 1, 0, 'm'},  {"leave", 1, 0, 'l'},  {"seconds", 1, 0, 't'},
-		{"pause", 1, 0, 'u'}, {"until", 1, 0, 'U'},  {0},
+		{"guest", 1, 0, 'g'},
+		{"stream", 1, 0, 's'},
+		{"count", 1, 0, 'n'},
+		{"prime", 0, 0, 'p'},
+		{"stall", 1, 0, 'S'},
+		{"blink", 1, 0, 'b'},
+		{"mute", 1, 0, 'm'},
+		{"leave", 1, 0, 'l'},
+		{"seconds", 1, 0, 't'},
+		{"pause", 1, 0, 'u'},
+		{"until", 1, 0, 'U'},
+		{"work", 1, 0, 'w'},
+		{0},
 	};
 	bool ok = true;
 	int c;
@@ -365,6 +412,8 @@ static bool parse(int argc, char **argv, struct lab *lab)
 			lab->seconds = value;
 		else if (c == 'u')
 			lab->pause_us = value;
+		else if (c == 'w' && value < GUESTS_MAX)
+			lab->guest[value].works = true;
 		else if (c == 'U')
 			lab->until = optarg;
 		else
@@ -384,7 +433,7 @@ int main(int argc, char **argv)
 	if (!parse(argc, argv, &lab)) {
 		fputs("usage: guests --guest SOCKET[,OPTION...]... --stream FROM:TO:BYTES[:csum]... "
 		      "[--count N] [--seconds N] [--until FILE] [--prime] [--stall N] [--blink N] [--mute N] [--leave N] "
-		      "[--pause US]\n",
+		      "[--pause US] [--work N]...\n",
 		      stderr);
 		return 2;
 	}

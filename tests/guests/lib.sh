@@ -5,8 +5,11 @@
 
 # shellcheck source=tests/testpmd/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../testpmd/lib.sh"
+# shellcheck source=tests/lib/first.sh
+. "$top/tests/lib/first.sh"
 
 guests=$top/build/tests/guests/guests
+kicks=$top/build/tests/guests/kicks
 
 guests_there() { [ -x "$guests" ] || skip_all "$guests is not built (make tests)"; }
 

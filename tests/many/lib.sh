@@ -4,8 +4,9 @@
 
 # shellcheck source=tests/testpmd/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../testpmd/lib.sh"
+# shellcheck source=tests/lib/first.sh
+. "$top/tests/lib/first.sh"
 many=$top/build/tests/many/many
-first=()
 
 # many_init NAME: the wire, and the host's address on it
 many_init() {
@@ -25,19 +26,6 @@ many_start() {
 		on_host "$VXDP" attach v0 --vm "$tmp/vm$i.sock" --name "vm$i" --role server \
 			>>"$tmp/attach.log" 2>&1 || { sed 's/^/# /' "$tmp/attach.log"; return 1; }
 	done
-}
-
-# many_alone on|off: the guests and vxdp before everything else on this machine, which is not what is
-# looked at. Needs two CPUs, or one would keep the other from running.
-many_alone() {
-	first=()
-	if [ "$1" = off ]; then
-		chrt -a -o -p 0 "$vx_pid" >/dev/null
-	elif [ "$(nproc)" -ge 2 ] && chrt -a -f -p 1 "$vx_pid" 2>/dev/null; then
-		first=(chrt -f 1)
-	else
-		note "beside other load"
-	fi
 }
 
 # many_run SECONDS MODE N OPTIONS...: sets $result, the JSON it printed

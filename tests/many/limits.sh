@@ -29,7 +29,7 @@ taught() { on_host "$VXDP" fdb show v0 dev "$1" -j | jq '.entries | length'; }
 limit_storm() { on_host "$VXDP" port set v0 vm2 storm "$1"; }
 # fast RING OPTION: at the higher rate
 fast() {
-	many_alone on
+	run_first on
 	many_test "$1, $FAST frames/s: beside a storm, cut off" \
 		"60 storm 6 --ms 100 --rate $FAST --ring 1024 $2" "$keeps"
 	many_test "$1, $FAST frames/s: beside a guest that never refills its ring" \
@@ -38,7 +38,7 @@ fast() {
 	many_test "$1, $FAST frames/s: beside a storm that nobody limits" \
 		"60 storm 6 --ms 100 --rate $FAST --ring 1024 $2" "$keeps"
 	limit_storm 1000
-	many_alone off
+	run_first off
 }
 
 limit_storm 1000
