@@ -4,6 +4,7 @@
  *
  *   many MODE --guests N --sockets FORMAT --wire NETNS:IFACE --host NETNS:IFACE --host-mac MAC
  *        [--packed] [--ring N] [--ms N] [--seed N] [--full-rate] [--rate N]
+ *        [--wakes N]
  *
  *   reach   a broadcast of each station, then a frame from each to each, three times over: how
  *           many came, and how many came twice or where they should not?
@@ -14,7 +15,7 @@
  *   storm   the same, while guest 2 sends broadcasts without end
  *   crowd   guest 2 sends from many addresses
  *   soak    requests at random times from sleeping guests, which come and go: each that a living
- *           guest got must be answered in time
+ *           guest got must be answered in time; until guests were woken --wakes times
  *
  * FORMAT is the sockets' path with %u for the number. Prints one JSON object, and exits 0 if the
  * back end broke no rule.
@@ -22,6 +23,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,10 +48,19 @@ static bool parse_mac(const char *text, uint8_t mac[6])
 static bool parse(int argc, char **argv, struct many_options *opt)
 {
 	static const struct option longs[] = {
-		{"guests", 1, 0, 'g'},	  {"sockets", 1, 0, 's'},  {"wire", 1, 0, 'w'},
-		{"host", 1, 0, 'h'},	  {"host-mac", 1, 0, 'm'}, {"packed", 0, 0, 'p'},
-		{"ring", 1, 0, 'r'},	  {"ms", 1, 0, 't'},	   {"seed", 1, 0, 'e'},
-		{"full-rate", 0, 0, 'f'}, {"rate", 1, 0, 'R'},	   {0},
+		{"guests", 1, 0, 'g'},
+		{"sockets", 1, 0, 's'},
+		{"wire", 1, 0, 'w'},
+		{"host", 1, 0, 'h'},
+		{"host-mac", 1, 0, 'm'},
+		{"packed", 0, 0, 'p'},
+		{"ring", 1, 0, 'r'},
+		{"ms", 1, 0, 't'},
+		{"seed", 1, 0, 'e'},
+		{"full-rate", 0, 0, 'f'},
+		{"rate", 1, 0, 'R'},
+		{"wakes", 1, 0, 'W'},
+		{0},
 	};
 	int c;
 
@@ -74,6 +85,8 @@ static bool parse(int argc, char **argv, struct many_options *opt)
 			opt->seed = (unsigned int)atoi(optarg);
 		else if (c == 'R')
 			opt->rate = (unsigned int)atoi(optarg);
+		else if (c == 'W')
+			opt->wakes = (unsigned int)atoi(optarg);
 		else if (c == 'f')
 			opt->full_rate = true;
 		else if (c == '?')
@@ -104,13 +117,14 @@ static int run(const char *name, const struct many_options *opt)
 
 int main(int argc, char **argv)
 {
-	struct many_options opt = {.config = {.ring = 128}, .ms = 1000, .seed = 1};
+	struct many_options opt = {
+		.config = {.ring = 128}, .ms = 1000, .seed = 1, .wakes = UINT_MAX};
 	int err;
 
 	if (!parse(argc, argv, &opt)) {
 		fputs("usage: many reach|moves|hog|storm|crowd|soak --guests N --sockets FORMAT "
 		      "--wire NETNS:IFACE --host NETNS:IFACE --host-mac MAC [--packed] [--ring N] "
-		      "[--ms N] [--seed N] [--full-rate] [--rate N]\n",
+		      "[--ms N] [--seed N] [--full-rate] [--rate N] [--wakes N]\n",
 		      stderr);
 		return 2;
 	}

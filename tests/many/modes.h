@@ -11,8 +11,9 @@ struct many_options {
 	struct stations_config config;
 	unsigned int ms; /* how long a part takes */
 	unsigned int seed;
-	unsigned int rate; /* hog, storm: frames a second of guest 0 */
-	bool full_rate;	   /* moves: not paced */
+	unsigned int rate;  /* hog, storm: frames a second of guest 0 */
+	unsigned int wakes; /* soak: that often, but no longer than @ms */
+	bool full_rate;	    /* moves: not paced */
 };
 
 int mode_reach(struct stations *s, const struct many_options *opt);
