@@ -176,7 +176,8 @@ void drv_split_desc(const struct drv *d, unsigned int i, uint64_t addr, uint32_t
 void drv_packed_desc(const struct drv *d, unsigned int i, uint64_t addr, uint32_t len, uint16_t id,
 		     uint16_t flags)
 {
-	drv_desc(d)[i].addr = htole64(addr);
+	/* Atomic: a device may look at what is not available yet, as long as it does not use it. */
+	__atomic_store_n(&drv_desc(d)[i].addr, htole64(addr), __ATOMIC_RELAXED);
 	__atomic_store_n(&drv_desc(d)[i].rest,
 			 htole64(len | (uint64_t)id << 32 | (uint64_t)flags << 48),
 			 __ATOMIC_RELEASE);
