@@ -26,6 +26,19 @@ static struct vxdp_uplink *entry(struct vxdp_bpf *bpf, unsigned int slot)
 	return &bpf->pins.mapped_config->uplink[slot];
 }
 
+/* All but its ifindex. The workers look for the port's id at any time (flow.c). */
+static void entry_fill(struct vxdp_uplink *e, const struct vxdp_uplink *up)
+{
+	__atomic_store_n(&e->port, up->port, __ATOMIC_RELAXED);
+	e->host_port = up->host_port;
+	e->queue_base = up->queue_base;
+	e->n_queues = up->n_queues;
+	memcpy(e->host_mac, up->host_mac, sizeof(e->host_mac));
+	e->generic_xdp = up->generic_xdp;
+	e->standby = up->standby;
+	e->leader = up->leader;
+}
+
 static void set_end(struct vxdp_bpf *bpf)
 {
 	unsigned int end = 0;
@@ -163,7 +176,7 @@ int vxdp_bpf_uplink_add(struct vxdp_bpf *bpf, const struct vxdp_bpf_opts *opts, 
 		err = ports_enter(bpf, slot, &nic->info, &up, error);
 	}
 	if (!err) {
-		*entry(bpf, slot) = up;
+		entry_fill(entry(bpf, slot), &up);
 		WRITE_ONCE(entry(bpf, slot)->ifindex, nic->info.ifindex);
 		set_end(bpf);
 		err = bpf_nic_attach(nic, bpf->object, opts, entry(bpf, slot), error);
@@ -179,11 +192,11 @@ int vxdp_bpf_uplink_add(struct vxdp_bpf *bpf, const struct vxdp_bpf_opts *opts, 
 
 void vxdp_bpf_uplink_del(struct vxdp_bpf *bpf, unsigned int slot)
 {
-	struct vxdp_uplink up = *entry(bpf, slot);
+	const struct vxdp_uplink none = {}, up = *entry(bpf, slot);
 
 	bpf_nic_detach(&bpf->nic[slot]);
 	WRITE_ONCE(entry(bpf, slot)->ifindex, 0);
-	memset(entry(bpf, slot), 0, sizeof(up));
+	entry_fill(entry(bpf, slot), &none);
 	if (up.port)
 		vxdp_port_clear(&bpf->pins, up.port);
 	if (up.host_port)

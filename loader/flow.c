@@ -201,7 +201,7 @@ static int wire_of(const struct flow_tables *tables, uint16_t port)
 	if (port == VXDP_PORT_UPLINK)
 		return 0;
 	for (unsigned int i = 1; i < VXDP_UPLINKS_MAX; i++)
-		if (READ_ONCE(config->uplink[i].port) == port)
+		if (__atomic_load_n(&config->uplink[i].port, __ATOMIC_RELAXED) == port)
 			return (int)i;
 	return -1;
 }

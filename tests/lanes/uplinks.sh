@@ -208,7 +208,7 @@ check "a NIC with more queues than the port has room for has the shared lane bes
 text_says() { on_host "$VXDP" status v0 | grep -q "on $1  *lane $2: "; }
 check "which status says" text_says v1 shared
 check "and explains" why_is v1 'more NIC queues than the port has room for'
-sleep 0.5
+until_true 15 are_ready && sleep 0.7
 guests_end
 holds "each of them carries its wire's frames" \
 	'all($flows[]; .received.frames == .sent and .echoed.frames == .sent)' '$stray == 0' \

@@ -15,8 +15,8 @@
  * Frames have a number and a pattern in every byte. Says "ready" on standard error when those that
  * count begin. Prints a JSON object with an entry for each guest and station, and exits 0 if each
  * frame that arrived was whole and came once, no frame of a station came out of another's wire, and
- * the back end broke no rule. "stray" counts frames to a station that came out of another's wire, as
- * they do while its own is not known.
+ * the back end broke no rule. "stray" counts frames to a station that came out of another's wire,
+ * as they do while its own is not known.
  */
 #include <errno.h>
 #include <getopt.h>
