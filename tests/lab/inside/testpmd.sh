@@ -33,6 +33,17 @@ testpmd_down() {
 	wait $TESTPMD_PID
 }
 
+# testpmd_say COMMAND: until it is done, and the next prompt there
+testpmd_say() {
+	local before
+	before=$(testpmd_prompts)
+	echo "$1" >&4
+	eventually 20 testpmd_prompted "$before"
+}
+
+testpmd_prompts() { grep -o 'testpmd> ' $WORK/testpmd.log | wc -l; }
+testpmd_prompted() { [ "$(testpmd_prompts)" -gt "$1" ]; }
+
 # testpmd_echo COUNT [OPTION]...: so many frames to the guest and back, by tests/testpmd/wire; the JSON
 # in $result; by_queue tells later what testpmd counted. What comes back is for an address that is not the
 # wire's own. Nobody may ask for an old neighbour meanwhile: that would be counted too.
@@ -43,14 +54,13 @@ testpmd_echo() {
 	on_wire ip neigh flush dev wire0
 	on_wire ip link set wire0 promisc on
 	eventually 20 on_wire wire prime wire0 --src $WIRE_TEST_MAC --dst $GUEST_MAC --timeout 3000 "$@"
-	echo "clear port xstats 0" >&4
-	sleep 1
+	sleep 1 # what was sent more than once to find that out
+	testpmd_say "clear port xstats 0"
 	result=$(on_wire timeout 100 wire echo wire0 --src $WIRE_TEST_MAC --dst $GUEST_MAC --count "$count" \
 		--window 16 --size 60-1514 --timeout 2000 "$@" 2>$WORK/guest.err)
 	on_wire ip link set wire0 promisc off
-	echo "show port xstats 0" >&4
+	testpmd_say "show port xstats 0"
 	N_ECHOES=$((N_ECHOES + 1))
-	sleep 1
 }
 
 # by_queue N: frames that testpmd has received in its Nth echo, for each of its queues, as JSON. It keeps
