@@ -146,16 +146,17 @@ static inline bool run_one(struct run *r, const struct vu_buf *from, struct vu_b
 
 /*
  * Ask for what comes behind the lines that vu_ring_run_start() asked for, while the frame before is
- * copied: a processor looks ahead for loads far enough by itself, but a store waits for its line
- * with all stores behind it.
+ * copied. Above all those to be written: a store waits for its line with all stores behind it.
  */
 static inline void ask_for_rest(const struct run *r, const struct vu_buf *from,
 				const struct vu_buf *to)
 {
 	const uint32_t bytes = MIN(MIN(from->bytes, to->bytes), r->bytes_max);
 
-	for (uint32_t at = ASKED_BYTES; at < bytes; at += CACHE_LINE_BYTES)
+	for (uint32_t at = ASKED_BYTES; at < bytes; at += CACHE_LINE_BYTES) {
 		prefetch_write(to->base + at);
+		__builtin_prefetch(from->base + at);
+	}
 }
 
 /* Return: how many frames were put into the receiver's buffers. */
