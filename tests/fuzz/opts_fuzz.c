@@ -69,6 +69,7 @@ static void check_attach(struct attach_args args)
 	assert(same_text(args.socket_path, again.socket_path) && args.fd == again.fd);
 	assert(same_text(args.name, again.name) && same_text(args.role, again.role));
 	assert(same_text(args.lane, again.lane) && same_text(args.tcp_lane, again.tcp_lane));
+	assert(args.tap_xdp == again.tap_xdp);
 	assert(same_text(args.mode, again.mode) && same_text(args.poll, again.poll));
 	assert(args.queues == again.queues && args.mtu == again.mtu);
 	assert(args.may_exist == again.may_exist && args.dedicated == again.dedicated);
