@@ -15,7 +15,7 @@ for program in libvirtd virsh; do command -v $program >/dev/null || missing="$mi
 
 libvirtd_start() {
 	local f
-	mkdir -p "$LAB_DIR/etc"
+	mkdir -p "$LAB_DIR/etc" "$LAB_DIR/huge"
 	cat >"$LAB_DIR/etc/qemu.conf" <<-EOF
 		user = "root"
 		group = "root"
@@ -26,6 +26,7 @@ libvirtd_start() {
 		stdio_handler = "file"
 		max_core = 0
 		log_timestamp = 0
+		hugetlbfs_mount = "$LAB_DIR/huge"
 	EOF
 	cat >"$LAB_DIR/etc/libvirtd.conf" <<-EOF
 		auth_unix_rw = "none"
@@ -43,6 +44,7 @@ libvirtd_start() {
 		for d in /etc/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /run/libvirt; do
 			mkdir -p $d && mount -t tmpfs tmpfs $d || exit 1
 		done
+		mount -t hugetlbfs hugetlbfs "$0/huge" || exit 1
 		cp "$0"/etc/*.conf /etc/libvirt/
 		for f in passwd group; do mount --bind "$0/etc/$f" /etc/$f || exit 1; done
 		exec libvirtd -f /etc/libvirt/libvirtd.conf -p "$0/libvirtd.pid"' "$LAB_DIR" \
