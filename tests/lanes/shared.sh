@@ -3,92 +3,20 @@
 #
 # shared.sh - what the shared lane promises: several guests behind one NIC queue, each getting its
 # own frames and no others, an account that closes, and moves between the direct and the shared
-# lane that reorder nothing.
+# lane that reorder nothing. At full rate: turns.sh.
 #
 #   VISITS=10     how often a second guest comes and goes
 set -u
-# shellcheck source=tests/testpmd/lib.sh
-. "$(dirname "$0")/../testpmd/lib.sh"
+# shellcheck source=tests/lanes/guests.sh
+. "$(dirname "$0")/guests.sh"
 
 VISITS=${VISITS:-10}
-guest=$top/build/tests/lanes/shared_guest
-
-# ports_start N NIC-QUEUES ARGS...: vxdp with N ports, all with the same options
-ports_start() {
-	local n=$1 i
-	wire_queues "$2" || return 1
-	shift 2
-	vx_start "$tmp/vm0.sock" --role server "$@" || return 1
-	for ((i = 1; i < n; i++)); do
-		on_host "$VXDP" attach v0 --vm "$tmp/vm$i.sock" --name vm$i --role server "$@" >/dev/null || return 1
-	done
-}
-
-# guests MODE N ARGS...: run the guests, keep what they print, and stats of before and after
-guests() {
-	local mode=$1 n=$2 i
-	local -a sockets=()
-	shift 2
-	for ((i = 0; i < n; i++)); do sockets+=(--socket "$tmp/vm$i.sock"); done
-	stats before
-	timeout -k 5 120 "$guest" "$mode" "${sockets[@]}" --wire "$ns_wire:g0" "$@" \
-		>"$tmp/guest.json" 2>"$tmp/guest.err"
-	guest_status=$?
-	sleep 0.1
-	stats after
-}
-
-stats() { on_host "$VXDP" stats v0 -j >"$tmp/$1.stats"; }
-
-# holds NAME CONDITION...: jq, over $guests, and $vx and $uplink: what was counted between before
-# and after, for each port by its name, all queues together, and for the wire
-holds() {
-	local name=$1 condition list='' problems
-	shift
-	for condition; do
-		list+="(if $condition then empty else $(jq -n --arg c "$condition" '$c') end),"
-	done
-	problems=$(jq -rn --slurpfile g "$tmp/guest.json" --slurpfile s0 "$tmp/before.stats" \
-		--slurpfile s1 "$tmp/after.stats" '
-		def total: [.[] | .packets] | add // 0;
-		def drops(p): with_entries(select(.key | startswith(p))) | total;
-		def sum(f): [.queues[]? | f] | add // 0;
-		def lanes(d): [d | (.direct, .shared, .kernel, .bounced) | .packets] | add;
-		def ports: .ports | map({(.name): {
-			rx: sum(lanes(.rx)), tx: sum(lanes(.tx)),
-			rx_shared: sum(.rx.shared.packets), tx_shared: sum(.tx.shared.packets),
-			rx_direct: sum(.rx.direct.packets), tx_direct: sum(.tx.direct.packets),
-			rx_drops: (sum(.rx.drops | total) + (.verdicts | drops("drop_rx_"))),
-			queue_drops: sum(.rx.drops | total), tx_drops: (sum(.tx.drops | total)),
-			all_drops: (.verdicts | drops("drop_")),
-			to_shared: .verdicts.to_shared.packets}}) | add;
-		def minus($b): with_entries(.value = (.key as $k | .value | with_entries(.value -= ($b[$k][.key] // 0))));
-		($s1[0] | ports | minus($s0[0] | ports)) as $vx | $g[0].guests as $guests | $vx.uplink as $uplink |
-		['"${list%,}"'] | select(length > 0) | (.[] | "does not hold: " + .), ({$guests, $vx} | tojson)' 2>&1)
-	[ "$guest_status" -eq 0 ] || problems+=$'\n'$(cat "$tmp/guest.err" "$tmp/guest.json")
-	if [ -z "$problems" ]; then
-		ok "$name"
-	else
-		not_ok "$name"
-		sed 's/^/# /' <<<"$problems"
-		tail -n 15 "$tmp/vxdp.log" | sed 's/^/# vxdp: /'
-	fi
-}
-
-# lane_is PORT LANE PATTERN: as status has it, and why
-lane_is() {
-	on_host "$VXDP" status v0 -j | json_holds --arg p "$1" --arg l "$2" --arg w "$3" \
-		'.ports[] | select(.name == $p) | .lane == $l and (.lane_reason | test($w))' >/dev/null
-}
-
-lane_changes() { grep -c "vm0: \(direct\|shared\) lane:" "$tmp/vxdp.log"; }
 
 test_init vxshared
 [ -x "$guest" ] || skip_all "$guest is not built (make tests)"
 on_wire ethtool -K g0 gro on 2>/dev/null
 
 whole='all($guests[]; .received.frames == 2000 and .echoed.frames == 2000)'
-in_order='all($guests[]; .received.reordered == 0 and .echoed.reordered == 0)'
 # Frames that prepare the path go by the kernel lane at first, or find no guest yet.
 shared_only='all($vx | .vm0, .vm1, .vm2; .rx_shared >= 2000 and .tx_shared >= 2000 and
 	.rx_direct + .tx_direct + .tx_drops == 0)'

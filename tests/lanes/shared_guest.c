@@ -3,11 +3,20 @@
  * shared_guest.c - several guests behind one NIC, and the wire beside them, in one thread.
  *
  *   shared_guest MODE --socket PATH... --wire NETNS:IFACE [--count N] [--packed] [--ring N]
- *                [--pairs N] [--ms N] [--stuck]
+ *                [--pairs N] [--ms N] [--stuck] [--full-rate]
+ *                [--cold]
  *
  *   echo    N frames to each guest in turn, which sends them back; with --stuck the last guest
- * takes none of them moves   a steady stream to the first guest and back, while the second one
- * comes and goes N times: up for --ms milliseconds, and then away for as long and a second more
+ *           takes none of them
+ *   moves   a steady stream to the first guest and back, while the second one comes and goes N
+ *           times: up for --ms milliseconds, and then away for as long and a second more; with
+ *           --full-rate not steady, but as fast as it goes
+ *   stream  the same for --ms milliseconds, while the others take nothing and stay; with --cold
+ *           from the first frame on, when nobody knows the guest's address yet
+ *
+ * At full rate the thread stays on one CPU, as the frames of a NIC queue do: a veth's are received
+ * by the CPU that sends them.
+ *
  *   visit   the first guest alone comes and goes N times, with no traffic of ours
  *
  * Frames have a number and a pattern in every byte. Prints a JSON object with an entry for each
@@ -17,25 +26,25 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "include/vxdp/util.h"
 #include "tests/lib/frontend.h"
 
-#include "lane_frame.h"
+#include "lane_way.h"
 
 #define GUESTS_MAX  16
 #define PATIENCE_MS 5000
 #define PRIME_MS    700 /* by then the addresses are known and the lanes are settled */
 #define WINDOW	    32u
-#define STREAM_MAX  (1u << 22)
 #define STREAM_NS   100000 /* between two frames of the stream */
+#define FULL_BURST  64	   /* frames of it at a time, at full rate */
 #define AWAY_MS	    1000   /* for as long a guest that went is still expected back */
 
 static const uint8_t wire_mac[6] = {0x02, 0x57, 0, 0, 0, 3};
@@ -43,14 +52,8 @@ static const uint8_t wire_mac[6] = {0x02, 0x57, 0, 0, 0, 3};
 struct options {
 	const char *socket[GUESTS_MAX], *wire;
 	unsigned int n_guests, count, ms;
-	bool stuck;
+	bool stuck, full_rate, cold;
 	struct fe_config fe;
-};
-
-struct one_way {
-	uint64_t n, n_reordered, n_duplicate, n_corrupt;
-	uint32_t next; /* one past the highest number */
-	uint8_t *seen;
 };
 
 struct guest {
@@ -66,38 +69,6 @@ struct lab {
 	uint32_t magic;
 	struct guest guest[GUESTS_MAX];
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
-
-static int64_t now_ms(void)
-{
-	return now_ns() / 1000000;
-}
-
-static void note(struct one_way *way, const uint8_t *buf, size_t bytes)
-{
-	const struct frame *f = (const struct frame *)buf;
-
-	if (!frame_ok(buf, bytes) || f->seq >= STREAM_MAX) {
-		way->n_corrupt++;
-		return;
-	}
-	if (way->seen[f->seq]++) {
-		way->n_duplicate++;
-		return;
-	}
-	way->n++;
-	if (f->seq < way->next)
-		way->n_reordered++;
-	else
-		way->next = f->seq + 1;
-}
 
 static void send_frame(struct lab *lab, struct guest *g, uint32_t seq)
 {
@@ -261,6 +232,18 @@ static int echo(struct lab *lab)
 	return 0;
 }
 
+/* Some more of the stream, if it is time. */
+static void send_more(struct lab *lab, struct guest *g, int64_t *next)
+{
+	if (lab->opt->full_rate) {
+		for (int i = 0; i < FULL_BURST && g->n_sent < WAY_FRAMES_MAX; i++)
+			send_frame(lab, g, (uint32_t)g->n_sent);
+	} else if (now_ns() >= *next && g->n_sent < WAY_FRAMES_MAX) {
+		send_frame(lab, g, (uint32_t)g->n_sent);
+		*next = now_ns() + STREAM_NS;
+	}
+}
+
 /* The stream goes on for @ms, and until @done; the second guest is served if it is @there. */
 static void stream(struct lab *lab, int64_t ms, const bool *done, bool there)
 {
@@ -269,10 +252,7 @@ static void stream(struct lab *lab, int64_t ms, const bool *done, bool there)
 	int64_t next = now_ns();
 
 	while (now_ms() < end || (done && !load_acquire(done))) {
-		if (now_ns() >= next && g->n_sent < STREAM_MAX) {
-			send_frame(lab, g, (uint32_t)g->n_sent);
-			next = now_ns() + STREAM_NS;
-		}
+		send_more(lab, g, &next);
 		take(g);
 		if (there)
 			take(&lab->guest[1]);
@@ -330,15 +310,10 @@ static int move(struct lab *lab, bool again)
 	return 0;
 }
 
-static int moves(struct lab *lab)
+/* What is still on its way. */
+static void settle(struct lab *lab)
 {
-	int err = prime(lab, 1);
-
-	if (!err)
-		stream(lab, lab->opt->ms, NULL, false);
-	for (unsigned int i = 0; !err && i < lab->opt->count; i++)
-		err = move(lab, i);
-	for (int quiet = 0; !err && quiet < 10; quiet++) {
+	for (int quiet = 0; quiet < 10; quiet++) {
 		uint64_t before = lab->guest[0].rx.n + lab->guest[0].echo.n;
 
 		poll(NULL, 0, 20);
@@ -347,6 +322,32 @@ static int moves(struct lab *lab)
 		if (lab->guest[0].rx.n + lab->guest[0].echo.n != before)
 			quiet = 0;
 	}
+}
+
+static int moves(struct lab *lab)
+{
+	int err = prime(lab, 1);
+
+	if (!err)
+		stream(lab, lab->opt->ms, NULL, false);
+	for (unsigned int i = 0; !err && i < lab->opt->count; i++)
+		err = move(lab, i);
+	settle(lab);
+	return err;
+}
+
+static int stay(struct lab *lab)
+{
+	int err = 0;
+
+	lab->magic = MAGIC;
+	if (lab->opt->cold)
+		poll(NULL, 0, PRIME_MS);
+	else
+		err = prime(lab, lab->opt->n_guests);
+	if (!err)
+		stream(lab, lab->opt->ms, NULL, false);
+	settle(lab);
 	return err;
 }
 
@@ -374,29 +375,7 @@ static int guest_open(struct lab *lab, unsigned int i)
 	if (err)
 		return err;
 	memcpy(g->mac, (uint8_t[6]){0x02, 0x56, 0, 0, 1, (uint8_t)i}, 6);
-	g->rx.seen = calloc(STREAM_MAX, 1);
-	g->echo.seen = calloc(STREAM_MAX, 1);
-	return g->rx.seen && g->echo.seen ? 0 : -ENOMEM;
-}
-
-/* Longest run of frames that did not come, of @n. */
-static uint64_t hole(const struct one_way *way, uint64_t n)
-{
-	uint64_t run = 0, longest = 0;
-
-	for (uint64_t i = 0; i < n; i++) {
-		run = way->seen[i] ? 0 : run + 1;
-		longest = MAX(longest, run);
-	}
-	return longest;
-}
-
-static void print_way(const char *name, const struct one_way *way, uint64_t n_sent)
-{
-	printf("\"%s\":{\"frames\":%" PRIu64 ",\"reordered\":%" PRIu64 ",\"duplicate\":%" PRIu64
-	       ",\"corrupt\":%" PRIu64 ",\"hole_ms\":%" PRIu64 "}",
-	       name, way->n, way->n_reordered, way->n_duplicate, way->n_corrupt,
-	       hole(way, n_sent) * STREAM_NS / 1000000);
+	return way_open(&g->rx) || way_open(&g->echo) ? -ENOMEM : 0;
 }
 
 /* Return: number of rules broken. */
@@ -412,9 +391,9 @@ static unsigned int report(const struct lab *lab)
 		       ",\"primed_echoed\":%" PRIu64 ",\"bad\":\"%s\",",
 		       i ? "," : "", g->n_sent, g->n_primes_received,
 		       g->n_primes_sent - g->n_primes_received, g->n_primes_echoed, g->fe->bad);
-		print_way("received", &g->rx, g->n_sent);
+		print_way("received", &g->rx, g->n_sent, STREAM_NS);
 		printf(",");
-		print_way("echoed", &g->echo, g->n_sent);
+		print_way("echoed", &g->echo, g->n_sent, STREAM_NS);
 		printf("}");
 		n_bad += g->fe->n_bad + (g->rx.n_corrupt + g->rx.n_duplicate + g->echo.n_corrupt +
 						 g->echo.n_duplicate !=
@@ -424,10 +403,21 @@ static unsigned int report(const struct lab *lab)
 	return n_bad;
 }
 
+/* The last CPU: vxdp is given the first ones. */
+static int stay_on_cpu(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET((unsigned int)sysconf(_SC_NPROCESSORS_ONLN) - 1, &cpus);
+	return sched_setaffinity(0, sizeof(cpus), &cpus) ? -errno : 0;
+}
+
 static int run(const char *mode, const struct options *opt)
 {
 	static struct lab lab;
-	int err = 0;
+	int err = opt->full_rate ? stay_on_cpu() : 0;
+	unsigned int n_there = *mode == 'm' ? 1 : opt->n_guests;
 
 	lab.opt = opt;
 	lab.wire_fd = opt->wire ? wire_open(opt->wire, 0) : -1;
@@ -436,10 +426,13 @@ static int run(const char *mode, const struct options *opt)
 	for (unsigned int i = 0; !err && i < opt->n_guests; i++)
 		err = guest_open(&lab, i);
 	if (strcmp(mode, "visit") != 0)
-		for (unsigned int i = 0; !err && i < (*mode == 'm' ? 1 : opt->n_guests); i++)
+		for (unsigned int i = 0; !err && i < n_there; i++)
 			err = arrive(&lab.guest[i], opt->socket[i]);
 	if (!err)
-		err = *mode == 'e' ? echo(&lab) : *mode == 'm' ? moves(&lab) : visit(&lab);
+		err = *mode == 'e'   ? echo(&lab)
+		      : *mode == 'm' ? moves(&lab)
+		      : *mode == 's' ? stay(&lab)
+				     : visit(&lab);
 	if (!err && report(&lab))
 		err = -EBADMSG;
 	return err;
@@ -450,7 +443,8 @@ static bool parse(int argc, char **argv, struct options *opt)
 	static const struct option options[] = {
 		{"socket", 1, NULL, 's'}, {"wire", 1, NULL, 'w'},  {"count", 1, NULL, 'c'},
 		{"packed", 0, NULL, 'p'}, {"ring", 1, NULL, 'r'},  {"pairs", 1, NULL, 'q'},
-		{"ms", 1, NULL, 't'},	  {"stuck", 0, NULL, 'k'}, {NULL, 0, NULL, 0},
+		{"ms", 1, NULL, 't'},	  {"stuck", 0, NULL, 'k'}, {"full-rate", 0, NULL, 'f'},
+		{"cold", 0, NULL, 'C'},	  {NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -469,12 +463,16 @@ static bool parse(int argc, char **argv, struct options *opt)
 			opt->fe.pairs = (unsigned int)atoi(optarg);
 		else if (c == 'k')
 			opt->stuck = true;
+		else if (c == 'C')
+			opt->cold = true;
+		else if (c == 'f')
+			opt->full_rate = true;
 		else if (c == 't')
 			opt->ms = (unsigned int)atoi(optarg);
 		else
 			return false;
 	}
-	return opt->n_guests && opt->count && opt->count < STREAM_MAX && optind == argc - 1;
+	return opt->n_guests && opt->count && opt->count < WAY_FRAMES_MAX && optind == argc - 1;
 }
 
 int main(int argc, char **argv)
@@ -485,10 +483,11 @@ int main(int argc, char **argv)
 
 	fe_config_init(&opt.fe);
 	mode = parse(argc, argv, &opt) ? argv[optind] : "";
-	if ((strcmp(mode, "echo") && strcmp(mode, "moves") && strcmp(mode, "visit")) ||
+	if ((strcmp(mode, "echo") && strcmp(mode, "moves") && strcmp(mode, "stream") &&
+	     strcmp(mode, "visit")) ||
 	    (!opt.wire && *mode != 'v') || (*mode == 'm' && opt.n_guests != 2)) {
-		fputs("usage: shared_guest echo|moves|visit --socket PATH... --wire NETNS:IFACE "
-		      "[--count N] [--packed] [--ring N] [--pairs N] [--ms N] [--stuck]\n",
+		fputs("usage: shared_guest echo|moves|stream|visit --socket PATH... --wire NETNS:IFACE "
+		      "[--count N] [--packed] [--ring N] [--pairs N] [--ms N] [--stuck] [--full-rate] [--cold]\n",
 		      stderr);
 		return 2;
 	}

@@ -5,8 +5,8 @@
 # stations on two wires, each by the AF_XDP sockets of its own NIC and by no other; uplinks that join
 # and leave under traffic, and one that takes over from another.
 set -u
-# shellcheck source=tests/testpmd/lib.sh
-. "$(dirname "$0")/../testpmd/lib.sh"
+# shellcheck source=tests/lanes/holds.sh
+. "$(dirname "$0")/holds.sh"
 
 guest=$top/build/tests/lanes/wires_guest
 
@@ -32,7 +32,6 @@ switch_start() {
 }
 
 join() { on_host "$VXDP" attach v1 --switch v0 "$@" >/dev/null; }
-stats() { on_host "$VXDP" stats v0 -j >"$tmp/$1.stats"; }
 
 # guests N MODE ARGS...: the guests' run, and stats of before and after. guests_begin starts it,
 # guests_end waits for it; a stream goes on until then.
@@ -73,41 +72,6 @@ under_traffic() {
 	"$@" || problem="$* failed"
 	sleep 0.5
 	guests_end
-}
-
-# holds NAME CONDITION...: jq, over $flows, $stray and $vx: what was counted between before and
-# after, for each port by its name, all queues together
-holds() {
-	local name=$1 condition list='' problems
-	shift
-	for condition; do
-		list+="(if $condition then empty else $(jq -n --arg c "$condition" '$c') end),"
-	done
-	problems=$(jq -rn --slurpfile g "$tmp/guest.json" --slurpfile s0 "$tmp/before.stats" \
-		--slurpfile s1 "$tmp/after.stats" '
-		def total: [.[] | .packets] | add // 0;
-		def drops(p): with_entries(select(.key | startswith(p))) | total;
-		def sum(f): [.queues[]? | f] | add // 0;
-		def ports: .ports | map({(.name): {
-			rx_shared: sum(.rx.shared.packets), tx_shared: sum(.tx.shared.packets),
-			rx_direct: sum(.rx.direct.packets), tx_direct: sum(.tx.direct.packets),
-			rx_kernel: sum(.rx.kernel.packets), tx_kernel: sum(.tx.kernel.packets),
-			queue_drops: sum(.rx.drops | total), tx_drops: sum(.tx.drops | total),
-			all_drops: (.verdicts | drops("drop_")),
-			to_direct: .verdicts.to_direct.packets, to_shared: .verdicts.to_shared.packets}}) | add;
-		def minus($b): with_entries(.value = (.key as $k | .value | with_entries(.value -= ($b[$k][.key] // 0))));
-		($s1[0] | ports | minus($s0[0] | ports)) as $vx | $g[0].flows as $flows | $g[0].stray as $stray |
-		['"${list%,}"'] | select(length > 0) | (.[] | "does not hold: " + .), ({$flows, $stray, $vx} | tojson)' 2>&1)
-	[ "$guest_status" -eq 0 ] || problems+=$'\n'$(cat "$tmp/guest.err" "$tmp/guest.json")
-	[ -z "${problem:-}" ] || problems+=$'\n'$problem
-	problem=
-	if [ -z "$problems" ]; then
-		ok "$name"
-	else
-		not_ok "$name"
-		sed 's/^/# /' <<<"$problems"
-		tail -n 25 "$tmp/vxdp.log" | sed 's/^/# vxdp: /'
-	fi
 }
 
 # lanes_are PORT NIC=LANE...: as status has it

@@ -20,25 +20,22 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "include/vxdp/util.h"
 #include "tests/lib/frontend.h"
 
-#include "lane_frame.h"
+#include "lane_way.h"
 
 #define GUESTS_MAX  8
 #define WIRES_MAX   4
 #define PATIENCE_MS 5000
 #define PRIME_MS    700 /* by then the addresses are known and the lanes are settled */
 #define WINDOW	    16u
-#define STREAM_MAX  (1u << 20)
 #define STREAM_NS   200000 /* between two frames of a flow */
 
 struct options {
@@ -46,12 +43,6 @@ struct options {
 	unsigned int n_guests, n_wires, count, ms;
 	bool one_station;
 	struct fe_config fe;
-};
-
-struct one_way {
-	uint64_t n, n_reordered, n_duplicate, n_corrupt;
-	uint32_t next; /* one past the highest number */
-	uint8_t *seen;
 };
 
 /* What one station sends to one guest, and back. */
@@ -76,19 +67,6 @@ struct lab {
 	struct guest guest[GUESTS_MAX];
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
-
-static int64_t now_ms(void)
-{
-	return now_ns() / 1000000;
-}
-
 #define for_each_flow(lab, g, f)                                                                   \
 	for (struct guest *g = (lab)->guest; g < (lab)->guest + (lab)->opt->n_guests; g++)         \
 		for (struct flow *f = g->flow; f < g->flow + (lab)->n_stations; f++)
@@ -99,25 +77,6 @@ static int station_of(const struct lab *lab, const uint8_t *mac)
 		if (!memcmp(lab->station[i], mac, 6))
 			return (int)i;
 	return -1;
-}
-
-static void note(struct one_way *way, const uint8_t *buf, size_t bytes)
-{
-	const struct frame *f = (const struct frame *)buf;
-
-	if (!frame_ok(buf, bytes) || f->seq >= STREAM_MAX) {
-		way->n_corrupt++;
-		return;
-	}
-	if (way->seen[f->seq]++) {
-		way->n_duplicate++;
-		return;
-	}
-	way->n++;
-	if (f->seq < way->next)
-		way->n_reordered++;
-	else
-		way->next = f->seq + 1;
 }
 
 /* ---- The stations ---- */
@@ -141,7 +100,7 @@ static void send_frame(struct lab *lab, struct guest *g, struct flow *f)
 	uint8_t buf[FRAME_MAX];
 	size_t bytes = frame_make(buf, lab->magic, seq, g->mac, lab->station[station]);
 
-	if (seq < STREAM_MAX && !put(lab, station, buf, bytes))
+	if (seq < WAY_FRAMES_MAX && !put(lab, station, buf, bytes))
 		f->n_sent += lab->magic == MAGIC;
 }
 
@@ -328,9 +287,7 @@ static int guest_open(struct lab *lab, unsigned int i)
 		return err;
 	memcpy(g->mac, (uint8_t[6]){0x02, 0x56, 0, 0, 2, (uint8_t)i}, 6);
 	for (unsigned int w = 0; w < WIRES_MAX; w++) {
-		g->flow[w].rx.seen = calloc(STREAM_MAX, 1);
-		g->flow[w].echo.seen = calloc(STREAM_MAX, 1);
-		if (!g->flow[w].rx.seen || !g->flow[w].echo.seen)
+		if (way_open(&g->flow[w].rx) || way_open(&g->flow[w].echo))
 			return -ENOMEM;
 	}
 	err = fe_sock_connect(g->fe, lab->opt->socket[i], PATIENCE_MS);
@@ -350,26 +307,6 @@ static int wires_open(struct lab *lab)
 
 /* ---- What came of it ---- */
 
-/* Longest run of frames that did not come, of @n. */
-static uint64_t hole(const struct one_way *way, uint64_t n)
-{
-	uint64_t run = 0, longest = 0;
-
-	for (uint64_t i = 0; i < n; i++) {
-		run = way->seen[i] ? 0 : run + 1;
-		longest = MAX(longest, run);
-	}
-	return longest;
-}
-
-static void print_way(const char *name, const struct one_way *way, uint64_t n_sent)
-{
-	printf(",\"%s\":{\"frames\":%" PRIu64 ",\"reordered\":%" PRIu64 ",\"duplicate\":%" PRIu64
-	       ",\"corrupt\":%" PRIu64 ",\"hole_ms\":%" PRIu64 "}",
-	       name, way->n, way->n_reordered, way->n_duplicate, way->n_corrupt,
-	       hole(way, n_sent) * STREAM_NS / 1000000);
-}
-
 /* Return: number of rules broken. */
 static uint64_t report(struct lab *lab)
 {
@@ -380,10 +317,11 @@ static uint64_t report(struct lab *lab)
 	       lab->n_crossed);
 	for_each_flow(lab, g, f)
 	{
-		printf("%s{\"guest\":%d,\"wire\":%d,\"sent\":%" PRIu64 ",\"bad\":\"%s\"", comma,
+		printf("%s{\"guest\":%d,\"wire\":%d,\"sent\":%" PRIu64 ",\"bad\":\"%s\",", comma,
 		       (int)(g - lab->guest), (int)(f - g->flow), f->n_sent, g->fe->bad);
-		print_way("received", &f->rx, f->n_sent);
-		print_way("echoed", &f->echo, f->n_sent);
+		print_way("received", &f->rx, f->n_sent, STREAM_NS);
+		printf(",");
+		print_way("echoed", &f->echo, f->n_sent, STREAM_NS);
 		printf("}");
 		comma = ",";
 		n_bad += g->fe->n_bad + f->rx.n_corrupt + f->rx.n_duplicate + f->echo.n_corrupt +
@@ -442,7 +380,7 @@ static bool parse(int argc, char **argv, struct options *opt)
 		else
 			return false;
 	}
-	return opt->n_guests && opt->n_wires && opt->count && opt->count < STREAM_MAX &&
+	return opt->n_guests && opt->n_wires && opt->count && opt->count < WAY_FRAMES_MAX &&
 	       optind == argc - 1;
 }
 
