@@ -15,6 +15,12 @@
  * which also notes that the source address is still there. Frames with a tag are looked up each
  * time; those that policy changes, or that go to more than one port, are TC's.
  *
+ * Frames of a flow that turns to the other lane overtake those before it, here - what passes waits
+ * to be one of a batch (gro_normal_one()), what is redirected for the end of the NAPI poll - and
+ * in user space, which reads one lane before the other. So each turn is counted, for the reader to
+ * put in order (loader/turn.h), and a flow that has turned to TC stays there for a while, and until
+ * its reader has seen to that: it could not tell the frames of two turns apart.
+ *
  * Only what has been sent on is learnt and counted here, by fast_done(): what XDP lets pass comes
  * to TC, which does both. Either way the frame that was looked up has its source noted.
  */
@@ -37,6 +43,8 @@
 
 #define FAST_FLOWS   256		  /* remembered by a CPU; a power of two */
 #define FAST_FLOW_NS (FDB_REFRESH_NS / 2) /* ageing times are whole seconds */
+#define FAST_AWAY_NS 100000000		  /* a flow that has turned to TC stays there */
+#define FAST_AWAY_MS (FAST_AWAY_NS / 1000000)
 
 /* Untagged frames with these addresses that come in here go there. */
 struct fast_flow {
@@ -48,7 +56,7 @@ struct fast_flow {
 	__u16 in_port;	  /* its id */
 	__u16 out_port;	  /* VXDP_PORT_NONE: they are TC's */
 	__u32 tcp_is_tcs;
-	__u32 pad;
+	__u32 left_ms; /* when it turned to TC, 0 = never; low bits of CLOCK_MONOTONIC */
 };
 
 struct {
@@ -67,6 +75,7 @@ struct fast {
 	__u64 dst, src;		      /* as in struct fast_flow */
 	__u64 generation;
 	__u32 ifindex;
+	__u32 queue; /* AT_QUEUE() */
 	void *l3;
 	__be16 proto; /* of what is at l3 */
 	bool known;   /* it was remembered */
@@ -140,15 +149,62 @@ static __always_inline struct fast_flow *flow_slot(__u64 dst, __u64 src)
 	return bpf_map_lookup_elem(&fast_flows, &slot);
 }
 
-static __always_inline bool flow_holds(const struct fast *f)
+static __always_inline bool flow_is(const struct fast *f)
 {
 	const struct fast_flow *flow = f->flow;
 
-	return flow && flow->dst == f->dst && flow->src == f->src && flow->ifindex == f->ifindex &&
-	       flow->generation == f->generation && flow->until_ns > f->frame.now;
+	return flow && flow->dst == f->dst && flow->src == f->src && flow->ifindex == f->ifindex;
 }
 
-static __always_inline void flow_remember(const struct fast *f, bool tcp_is_tcs)
+static __always_inline bool flow_holds(const struct fast *f)
+{
+	return flow_is(f) && f->flow->generation == f->generation &&
+	       f->flow->until_ns > f->frame.now;
+}
+
+static __always_inline void turn_count(void *map, __u32 index)
+{
+	struct vxdp_turns *turns = bpf_map_lookup_elem(map, &index);
+
+	if (turns)
+		__sync_fetch_and_add(&turns->count, 1);
+}
+
+/* A tap port has no such reader. */
+static __always_inline bool turns_are_done(const struct vxdp_port *port, __u32 id)
+{
+	const struct vxdp_turns *turns = bpf_map_lookup_elem(&port_turns, &id);
+
+	return !port || port->kind != VXDP_KIND_VM || !turns || turns->done == turns->count;
+}
+
+/*
+ * It has been looked up anew: is that another lane than before? May send it to TC after all.
+ * Return: for how long that may be remembered.
+ */
+static __always_inline __u64 flow_turn(struct fast *f, const struct vxdp_port *port)
+{
+	struct fast_flow *flow = f->flow;
+	__u32 now_ms = f->frame.now / 1000000;
+
+	if (!flow_is(f)) {
+		if (flow)
+			flow->left_ms = 0;
+	} else if (flow->out_port && !f->frame.out_port) {
+		flow->left_ms = now_ms | 1;
+		turn_count(&port_turns, flow->out_port);
+	} else if (!flow->out_port && f->frame.out_port) {
+		if ((flow->left_ms && now_ms - flow->left_ms < FAST_AWAY_MS) ||
+		    !turns_are_done(port, f->frame.out_port)) {
+			f->frame.out_port = VXDP_PORT_NONE;
+			return FAST_AWAY_NS;
+		}
+		turn_count(&queue_turns, f->queue);
+	}
+	return FAST_FLOW_NS;
+}
+
+static __always_inline void flow_remember(const struct fast *f, bool tcp_is_tcs, __u64 for_ns)
 {
 	struct fast_flow *flow = f->flow;
 
@@ -157,7 +213,7 @@ static __always_inline void flow_remember(const struct fast *f, bool tcp_is_tcs)
 	flow->dst = f->dst;
 	flow->src = f->src;
 	flow->generation = f->generation;
-	flow->until_ns = f->frame.now + FAST_FLOW_NS;
+	flow->until_ns = f->frame.now + for_ns;
 	flow->ifindex = f->ifindex;
 	flow->in_port = f->frame.in_port;
 	flow->out_port = f->frame.out_port;
@@ -191,10 +247,12 @@ static __always_inline bool fast_look_up(struct fast *f)
 	__u32 id = fast_port(f);
 	struct vxdp_port *port = id ? port_get(id) : NULL;
 	bool tcp_is_tcs;
+	__u64 for_ns;
 
 	f->frame.out_port = port && port->flags & lanes ? id : VXDP_PORT_NONE;
+	for_ns = flow_turn(f, port);
 	tcp_is_tcs = port && port->flags & VXDP_PORT_TCP_KERNEL;
-	flow_remember(f, tcp_is_tcs);
+	flow_remember(f, tcp_is_tcs, for_ns);
 	return tcp_is_tcs;
 }
 

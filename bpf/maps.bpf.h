@@ -72,6 +72,22 @@ struct {
 } queues SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, VXDP_NIC_QUEUES_MAX);
+	__type(key, __u32);
+	__type(value, struct vxdp_turns);
+} queue_turns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, VXDP_PORTS_MAX);
+	__type(key, __u32);
+	__type(value, struct vxdp_turns);
+} port_turns SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
 	__uint(max_entries, VXDP_NIC_QUEUES_MAX);
 	__type(key, __u32);

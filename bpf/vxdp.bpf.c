@@ -372,7 +372,8 @@ static __always_inline int go_fast(struct xdp_md *xdp, struct vxdp_config *cfg, 
 	__u64 at = fast_at(xdp, cfg);
 	struct fast f = {.frame = {.in_port = AT_PORT(at), .packets = 1},
 			 .cfg = cfg,
-			 .ifindex = xdp->ingress_ifindex};
+			 .ifindex = xdp->ingress_ifindex,
+			 .queue = AT_QUEUE(at)};
 	int action;
 
 	if (!at || !fast_find(xdp, &f, true))
@@ -417,7 +418,10 @@ int vxdp_uplink_cpu(struct xdp_md *xdp)
 
 static __always_inline int go_from_tap(struct xdp_md *xdp, struct vxdp_config *cfg)
 {
-	struct fast f = {.frame = {.packets = 1}, .cfg = cfg, .ifindex = xdp->ingress_ifindex};
+	struct fast f = {.frame = {.packets = 1},
+			 .cfg = cfg,
+			 .ifindex = xdp->ingress_ifindex,
+			 .queue = AT_NO_QUEUE};
 
 	return fast_find(xdp, &f, false) ? redirect_from_tap(xdp, &f) : XDP_PASS;
 }

@@ -192,6 +192,7 @@ int direct_open(struct port *port, struct uplink *u, unsigned int queue, struct 
 	}
 	s->slot = u->slot;
 	s->held = true;
+	turn_init(&s->turn, &port->sw->pins->mapped_queue_turns[place]);
 	change.socket = s;
 	worker_call(pair->worker, worker_socket_add, &change);
 	d->socket[place] = s;

@@ -50,6 +50,7 @@ struct direct_socket {
 	unsigned int slot;	   /* of its uplink, in config.uplink[] */
 	bool bare;		   /* what arrives is without a virtio-net header (bpf.h) */
 	bool held;		   /* not to be read: older frames are on their way by the tap */
+	struct turn turn;	   /* flows that come here from now on, and came by the tap */
 	bool tx_stuck;		   /* the NIC takes nothing: its frames go to the kernel lane */
 	unsigned int bounce;	   /* which part of the private area it has */
 	/* Chunks of that not in use, as UMEM addresses. */

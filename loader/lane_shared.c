@@ -25,6 +25,7 @@
 #include "checksum.h"
 #include "deliver.h"
 #include "frame.h"
+#include "lane_kernel.h"
 
 #define LIST_END	  0xff /* no frame of the batch */
 #define TX_DRAIN_TRIES	  10
@@ -146,13 +147,10 @@ static void sort_out(struct shared_queue *q, const struct shared_frame *frame, u
 	xsk_kick_fill(&q->xsk);
 }
 
-static unsigned int shared_rx(struct shared_queue *q)
+static unsigned int rx_ready(struct shared_queue *q, uint32_t n)
 {
-	uint32_t n = xsk_ring_ready(&q->xsk.rx); /* asked again it may say more */
 	struct shared_frame frame[SHARED_BATCH];
 
-	if (!n)
-		return 0;
 	n = MIN(n, (uint32_t)SHARED_BATCH);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct xdp_desc *desc = xsk_ring_desc(&q->xsk.rx, i);
@@ -166,9 +164,17 @@ static unsigned int shared_rx(struct shared_queue *q)
 			.port = head->port & (VXDP_PORTS_MAX - 1),
 		};
 	}
-	xsk_ring_consumed(&q->xsk.rx, n);
 	sort_out(q, frame, n);
+	xsk_ring_consumed(&q->xsk.rx, n); /* and delivered, which turn.c waits for */
 	return n;
+}
+
+void shared_rx_all(struct shared_queue *q)
+{
+	uint32_t n;
+
+	while ((n = xsk_ring_ready(&q->xsk.rx)))
+		rx_ready(q, n);
 }
 
 void shared_release(struct shared_queue *q, uint32_t port)
@@ -176,6 +182,9 @@ void shared_release(struct shared_queue *q, uint32_t port)
 	struct shared_frame mine[SHARED_BATCH];
 	unsigned int n_mine = 0, n_kept = 0;
 
+	if (q->target[port].turned_ns)
+		q->n_turned--;
+	q->target[port].turned_ns = 0;
 	q->target[port].held = false;
 	for (unsigned int i = 0; i < q->n_stashed; i++) {
 		if (q->stash[i].port != port) {
@@ -190,6 +199,78 @@ void shared_release(struct shared_queue *q, uint32_t port)
 	}
 	q->n_stashed = n_kept;
 	sort_out(q, mine, n_mine);
+}
+
+/* ---- Turns (turn.h) ---- */
+
+/* Read the tap of a guest to its end. False: there are frames it has no buffers for. */
+static bool tap_drain(struct pair *p, uint64_t now_ns)
+{
+	bool drained = true;
+
+	deliver_lock(p);
+	/* What is held or waits is younger. */
+	if (p->rx && p->rx_enabled && !p->tap_held && !turn_pending(&p->tap_turn))
+		drained = kernel_rx_drain(p, now_ns);
+	deliver_unlock(p);
+	return drained;
+}
+
+/* Nobody else waits for a guest without buffers: its frames go to the stash meanwhile. */
+static void tap_first(struct shared_queue *q, struct shared_target *t, uint64_t now_ns)
+{
+	if (!t->pair || t->held || tap_drain(t->pair, now_ns))
+		return;
+	t->held = true;
+	t->turned_ns = now_ns;
+	q->n_turned++;
+}
+
+static void turned_retry(struct shared_queue *q, uint64_t now_ns)
+{
+	for (uint32_t id = VXDP_PORT_FIRST; id < VXDP_PORTS_MAX && q->n_turned; id++) {
+		const struct shared_target *t = &q->target[id];
+
+		if (t->turned_ns &&
+		    (tap_drain(t->pair, now_ns) || now_ns - t->turned_ns >= TURN_MAX_NS))
+			shared_release(q, id);
+	}
+}
+
+/*
+ * There are frames whose flows came by taps until lately, and none is to overtake what is still
+ * there. Return: false if it is too early for them.
+ */
+static bool taps_first(struct shared_queue *q, uint64_t now_ns)
+{
+	if (!turn_waited(&q->turn, TURN_SOCKET_NS, now_ns) &&
+	    now_ns - q->turn.ended_ns >= TURN_GAP_NS)
+		return false;
+	for (uint32_t id = VXDP_PORT_FIRST; id < VXDP_PORTS_MAX; id++)
+		tap_first(q, &q->target[id], now_ns);
+	turn_end(&q->turn, now_ns);
+	return true;
+}
+
+/* May @n frames be taken now? */
+static bool turns(struct shared_queue *q, uint32_t n)
+{
+	struct timespec now;
+	uint64_t now_ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ns = (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+	turned_retry(q, now_ns);
+	return n && (!turn_pending(&q->turn) || taps_first(q, now_ns));
+}
+
+static unsigned int shared_rx(struct shared_queue *q)
+{
+	uint32_t n = xsk_ring_ready(&q->xsk.rx); /* asked again it may say more */
+
+	if (unlikely(q->n_turned || turn_pending(&q->turn)) && !turns(q, n))
+		return 0;
+	return n ? rx_ready(q, n) : 0;
 }
 
 /* ---- To the wire ---- */
@@ -340,5 +421,5 @@ unsigned int shared_poll(struct shared_queue *q)
 
 bool shared_needs_clock(const struct shared_queue *q)
 {
-	return tx_flying(q);
+	return tx_flying(q) || q->n_turned;
 }

@@ -31,6 +31,8 @@ struct shared_frame {
 struct shared_target {
 	struct pair *pair;
 	bool held; /* its frames wait in the stash: older ones are on their way by its tap */
+	uint64_t
+		turned_ns; /* held since then, since a flow turned (turn.h); 0: by lanes_change.c */
 };
 
 struct shared_queue {
@@ -41,6 +43,8 @@ struct shared_queue {
 	struct worker *worker;
 
 	/* Its worker's. */
+	struct turn turn;      /* flows that come here from now on, and came by a tap */
+	unsigned int n_turned; /* targets that are held for that */
 	struct shared_target target[VXDP_PORTS_MAX];
 	unsigned int n_stashed;
 	struct shared_frame stash[SHARED_STASH_MAX];
@@ -56,6 +60,9 @@ struct shared_queue {
 
 /** shared_poll() - one pass over a NIC queue: frames to the guests, chunks back. Return: frames. */
 unsigned int shared_poll(struct shared_queue *q);
+
+/** shared_rx_all() - deliver what the queue holds, turns or not; for those who hold the taps */
+void shared_rx_all(struct shared_queue *q);
 
 /** shared_fill_all() - give the kernel every receive chunk; once, before the queue is bound */
 void shared_fill_all(struct shared_queue *q);

@@ -19,6 +19,7 @@
 #include "fair.h"
 #include "flow.h"
 #include "spin.h"
+#include "turn.h"
 #include "vhost/net.h"
 #include "vhost/ring.h"
 #include "window.h"
@@ -29,6 +30,7 @@
 #define ETHERNET_OVERHEAD 22u /* Ethernet header and two VLAN tags */
 #define BURST		  32
 #define PAIR_SOCKETS_MAX  64 /* NIC queues that can feed one pair */
+#define PAIR_FEEDS_MAX	  64 /* the same, of the shared lane */
 
 struct lane_count {
 	uint64_t packets;
@@ -61,6 +63,12 @@ struct worker;
 struct pair_wire {
 	struct direct_socket *direct;
 	struct shared_queue *shared;
+};
+
+/* A queue of the shared lane that brings frames. */
+struct pair_feed {
+	struct shared_queue *q;
+	uint32_t until; /* where in its ring those end that the tap's wait for */
 };
 
 struct pair {
@@ -99,6 +107,10 @@ struct pair {
 	bool tap_held;	   /* not to be read: older frames are in another lane */
 	bool rx_starved;   /* a lane waits for receive buffers: ask the guest for a kick */
 	uint32_t frame_bytes_max; /* without GSO: MTU, Ethernet header, two tags */
+	struct turn tap_turn;	  /* flows that come by the tap from now on */
+	bool feeds_marked;	  /* it waits for what is in the sockets now, and in: */
+	unsigned int n_feeds;
+	struct pair_feed feed[PAIR_FEEDS_MAX];
 	uint8_t *held; /* a frame read from the tap that waits for buffers; GSO_FRAME_MAX */
 	uint32_t held_bytes;
 	uint64_t held_since_ns;

@@ -297,20 +297,31 @@ static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 	return run + (unsigned int)n ?: retried > 0;
 }
 
+static unsigned int poll_sockets(struct pair *p, uint64_t now_ns)
+{
+	unsigned int frames = 0;
+
+	for (unsigned int i = 0; i < p->n_sockets; i++) {
+		struct direct_socket *s = p->socket[i];
+		uint32_t ready = s->held ? 0 : xsk_ring_ready(&s->xsk.rx);
+
+		if (ready && !turn_socket_waits(p, s, now_ns))
+			frames += direct_rx(p, s, MIN(ready, 2u * BURST));
+		direct_fill(p, s);
+	}
+	return frames;
+}
+
 static unsigned int poll_rx(struct pair *p, uint64_t now_ns)
 {
 	unsigned int frames = 0;
 
 	deliver_lock(p);
 	p->rx_starved = false;
-	/* The tap first: what it holds of a flow is older than what comes on the direct lane. */
-	if (p->rx_enabled && p->tap_fd >= 0 && !p->tap_held && (p->tap_readable || p->held_bytes))
+	if (p->rx_enabled && p->tap_fd >= 0 && !p->tap_held && (p->tap_readable || p->held_bytes) &&
+	    !turn_tap_waits(p, now_ns))
 		frames += kernel_rx(p, p->fair.burst, now_ns);
-	for (unsigned int i = 0; i < p->n_sockets; i++) {
-		if (likely(!p->socket[i]->held))
-			frames += direct_rx(p, p->socket[i], 2 * BURST);
-		direct_fill(p, p->socket[i]);
-	}
+	frames += poll_sockets(p, now_ns);
 	if (frames) {
 		vu_ring_flush(p->rx);
 		vu_ring_notify(p->rx);

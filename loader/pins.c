@@ -12,7 +12,9 @@
 
 #include "rundir.h"
 
-#define POLICIES_BYTES (VXDP_PORTS_MAX * sizeof(struct vxdp_policy))
+#define POLICIES_BYTES	  (VXDP_PORTS_MAX * sizeof(struct vxdp_policy))
+#define QUEUE_TURNS_BYTES (VXDP_NIC_QUEUES_MAX * sizeof(struct vxdp_turns))
+#define PORT_TURNS_BYTES  (VXDP_PORTS_MAX * sizeof(struct vxdp_turns))
 
 const char *vxdp_bpffs(void)
 {
@@ -52,14 +54,34 @@ static void *map_values(int fd, size_t bytes, int prot)
 	return map == MAP_FAILED ? NULL : map;
 }
 
+static void unmap_values(const void *map, size_t bytes)
+{
+	if (map)
+		munmap((void *)map, bytes);
+}
+
+static int map_tables(struct vxdp_pins *pins)
+{
+	pins->mapped_policies = map_values(pins->policies, POLICIES_BYTES, PROT_READ);
+	if (!pins->mapped_policies)
+		return -errno;
+	pins->mapped_queue_turns = map_values(pins->queue_turns, QUEUE_TURNS_BYTES, PROT_READ);
+	if (!pins->mapped_queue_turns)
+		return -errno;
+	pins->mapped_port_turns =
+		map_values(pins->port_turns, PORT_TURNS_BYTES, PROT_READ | PROT_WRITE);
+	return pins->mapped_port_turns ? 0 : -errno;
+}
+
 int vxdp_pins_map(struct vxdp_pins *pins)
 {
 	int prot = PROT_READ | (pins->writable ? PROT_WRITE : 0);
 
-	pins->mapped_config = map_values(pins->config, sizeof(struct vxdp_config), prot);
-	if (pins->mapped_config && pins->writable)
-		pins->mapped_policies = map_values(pins->policies, POLICIES_BYTES, PROT_READ);
-	return pins->mapped_config && (pins->mapped_policies || !pins->writable) ? 0 : -errno;
+	if (!pins->mapped_config)
+		pins->mapped_config = map_values(pins->config, sizeof(struct vxdp_config), prot);
+	if (!pins->mapped_config)
+		return -errno;
+	return pins->writable ? map_tables(pins) : 0;
 }
 
 /*
@@ -78,23 +100,33 @@ static int open_all(const char *nic, struct vxdp_pins *pins)
 	return err ? err : vxdp_pins_map(pins);
 }
 
+/* Of the configuration; another version need not have all the other maps. 0: there is none. */
+static uint32_t layout_of(struct vxdp_pins *pins)
+{
+	int prot = PROT_READ | (pins->writable ? PROT_WRITE : 0);
+
+	if (pins->config >= 0 && !pins->mapped_config)
+		pins->mapped_config = map_values(pins->config, sizeof(struct vxdp_config), prot);
+	return pins->mapped_config ? READ_ONCE(pins->mapped_config->abi_version) : 0;
+}
+
 int vxdp_pins_open(const char *nic, bool writable, struct vxdp_pins *out, struct vx_error *error)
 {
 	struct vxdp_pins pins = VXDP_PINS_NONE;
-	uint32_t version;
+	uint32_t layout;
 	int err;
 
 	pins.writable = writable;
 	err = open_all(nic, &pins);
-	if (!err) {
-		version = READ_ONCE(pins.mapped_config->abi_version);
-		if (version == VXDP_ABI_VERSION) {
-			*out = pins;
-			return 0;
-		}
+	layout = layout_of(&pins);
+	if (!err && layout == VXDP_ABI_VERSION) {
+		*out = pins;
+		return 0;
+	}
+	if (layout && layout != VXDP_ABI_VERSION) {
 		err = vx_fail(error, -EPROTO,
 			      "%s is attached by another version of vxdp (map layout %u, not %u)",
-			      nic, version, VXDP_ABI_VERSION);
+			      nic, layout, VXDP_ABI_VERSION);
 	} else if (err == -ENOENT) {
 		vx_fail(error, err, "%s is not attached", nic);
 	} else {
@@ -108,12 +140,14 @@ int vxdp_pins_open(const char *nic, bool writable, struct vxdp_pins *out, struct
 
 void vxdp_pins_close(struct vxdp_pins *pins)
 {
-	if (pins->mapped_config)
-		munmap(pins->mapped_config, sizeof(struct vxdp_config));
+	unmap_values(pins->mapped_config, sizeof(struct vxdp_config));
+	unmap_values(pins->mapped_policies, POLICIES_BYTES);
+	unmap_values(pins->mapped_queue_turns, QUEUE_TURNS_BYTES);
+	unmap_values(pins->mapped_port_turns, PORT_TURNS_BYTES);
 	pins->mapped_config = NULL;
-	if (pins->mapped_policies)
-		munmap((void *)pins->mapped_policies, POLICIES_BYTES);
 	pins->mapped_policies = NULL;
+	pins->mapped_queue_turns = NULL;
+	pins->mapped_port_turns = NULL;
 #define CLOSE_PIN(name) close_fd(&pins->name);
 	VXDP_PINNED_MAPS(CLOSE_PIN)
 #undef CLOSE_PIN

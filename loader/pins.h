@@ -20,6 +20,7 @@
 
 /* M(name): every pinned map, by the name it has in bpf/maps.bpf.h. */
 #define VXDP_PINNED_MAPS(M)                                                                        \
+	M(config)                                                                                  \
 	M(fdb)                                                                                     \
 	M(learned)                                                                                 \
 	M(ports)                                                                                   \
@@ -32,7 +33,8 @@
 	M(taps)                                                                                    \
 	M(cpus)                                                                                    \
 	M(stats)                                                                                   \
-	M(config)                                                                                  \
+	M(queue_turns)                                                                             \
+	M(port_turns)                                                                              \
 	M(capture)
 
 /* Descriptors of the maps, -1 when closed, and the configuration as it is in memory. */
@@ -41,8 +43,10 @@ struct vxdp_pins {
 	VXDP_PINNED_MAPS(VXDP_PIN_FD)
 #undef VXDP_PIN_FD
 	struct vxdp_config *mapped_config; /* shared with the BPF programs; READ_ONCE() */
-	/* The policies map, by port id; what is opened to look only has it not. */
-	const struct vxdp_policy *mapped_policies;
+	/* What is opened to look only has not these. */
+	const struct vxdp_policy *mapped_policies;   /* by port id */
+	const struct vxdp_turns *mapped_queue_turns; /* by NIC queue */
+	struct vxdp_turns *mapped_port_turns;	     /* by port id; the workers write `done` */
 	int refresh_prog; /* vxdp_fdb_refresh of bpf/vxdp.bpf.c; -1: not loaded */
 	bool writable;
 };

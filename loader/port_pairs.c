@@ -80,6 +80,7 @@ static int pair_new(struct port *port, unsigned int index, struct pair **out)
 		.pins = port->sw->pins,
 		.port_id = (uint16_t)port->id,
 	};
+	turn_tap_init(p);
 	p->capture = port->capture.fd >= 0 ? &port->capture : NULL;
 	*out = p;
 	return 0;

@@ -23,6 +23,7 @@
 #include <vxdp/log.h>
 #include <vxdp/util.h>
 
+#include "feeds.h"
 #include "lane_shared.h"
 #include "lanes.h"
 #include "memory_left.h"
@@ -138,6 +139,7 @@ int shared_open(struct uplink *u, unsigned int queue)
 		queue_free(q);
 		return err;
 	}
+	turn_init(&q->turn, &sw->pins->mapped_queue_turns[uplink_place(u, queue)]);
 	q->worker = sw->worker[(queue + u->slot) % sw->n_workers];
 	worker_call(q->worker, worker_add, q);
 	u->shared.zerocopy = q->xsk.zerocopy;
@@ -168,8 +170,7 @@ static void worker_remove(void *arg)
 {
 	struct shared_queue *q = arg;
 
-	while (shared_poll(q))
-		;
+	shared_rx_all(q);
 	for (uint32_t id = 0; id < VXDP_PORTS_MAX && q->n_stashed; id++)
 		shared_release(q, id);
 	shared_tx_drain(q);
@@ -185,6 +186,7 @@ void shared_close(struct sw *sw, unsigned int place)
 	struct uplink *u = q->uplink;
 
 	senders_stop(q);
+	feeds_remove(sw, q);
 	worker_call(q->worker, worker_remove, q);
 	xsk_statistics_add(&u->shared.past, &q->xsk);
 	count(&u->shared.gone_past, q->n_gone.packets, q->n_gone.bytes);
@@ -224,8 +226,7 @@ static void worker_target_clear(void *arg)
 {
 	struct target_change *c = arg;
 
-	while (shared_poll(c->q))
-		;
+	shared_rx_all(c->q);
 	shared_release(c->q, c->port);
 	c->q->target[c->port].pair = NULL;
 }
@@ -344,6 +345,7 @@ bool shared_join(struct port *port, unsigned int uplinks, struct pair *const *ac
 		if (q->target[port->id].pair == change.pair)
 			continue;
 		worker_call(q->worker, worker_target_set, &change);
+		feed_add(change.pair, q);
 		any = true;
 	}
 	senders_join(port, uplinks);
@@ -359,6 +361,7 @@ void shared_leave(struct port *port)
 {
 	senders_join(port, 0);
 	each_queue(port, worker_target_clear);
+	feeds_clear(port);
 	port->shared = false;
 	port->shared_on = 0;
 }

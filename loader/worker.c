@@ -294,7 +294,7 @@ static unsigned int pass(struct worker *w, uint64_t now, uint64_t start)
 		}
 	}
 	fair_pass_end(&w->fair, w->pair, w->n_pairs);
-	/* Behind the taps: what they hold of a flow is older. */
+	/* Behind the taps: what they hold of a flow is older, unless it has turned (turn.h). */
 	for (unsigned int i = 0; i < w->n_queues; i++)
 		frames += shared_poll(w->queue[i]);
 	tell_all(&w->tell);

@@ -15,7 +15,7 @@
 
 #include "verdict.h"
 
-#define VXDP_ABI_VERSION 1u
+#define VXDP_ABI_VERSION 2u
 
 #define VXDP_PORTS_MAX	     256u   /* entries of the ports map; ids 0..2 are taken, see below */
 #define VXDP_NIC_QUEUES_MAX  256u   /* NIC receive queues that can be given to a port */
@@ -127,6 +127,20 @@ struct vxdp_queue {
 	__u16 hdr_bytes; /* of the empty virtio-net header its frames get in front: 10 or 12 */
 };
 
+/*
+ * Flows from the wire that turned from one lane to another, counted before the first frame of the
+ * new lane is on its way, so that who reads that one can let the older frames come first
+ * (loader/turn.h). Memory-mapped by the tool.
+ *
+ *	queue_turns	array, index as in queues: left to TC until then, to this queue's socket now
+ *	port_turns	array, index = port id of the guest: past the stack until then, TC's now
+ */
+struct vxdp_turns {
+	__u32 count;
+	__u32 done;    /* port_turns: of these, those for which the tool has seen to the order */
+	__u32 pad[14]; /* a cache line: many look at it */
+};
+
 /* What a frame on a VXDP_QUEUE_SHARED queue gets in front. */
 struct vxdp_shared_head {
 	__u16 port; /* port id it goes to */
@@ -198,6 +212,7 @@ struct vxdp_capture {
 _Static_assert(sizeof(struct vxdp_port) == 32, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_policy) == 528, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_port_mac) == 8, "layout is shared with the BPF programs");
+_Static_assert(sizeof(struct vxdp_turns) == 64, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_shared_head) == 8, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_fdb_key) == 8, "layout is shared with the BPF programs");
 _Static_assert(sizeof(struct vxdp_fdb_entry) == 16, "layout is shared with the BPF programs");

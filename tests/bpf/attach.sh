@@ -101,7 +101,7 @@ for mode in native skb; do
 	is "$(xdp_mode)" "$([ $mode = native ] && echo 1 || echo 2)" "$mode: in that mode"
 	is "$(hooks)" "$tc $tc" "$mode: on both TC hooks"
 	is "$(promiscuity) $(rxvlan)" "1 off" "$mode: the NIC takes foreign addresses and leaves tags in"
-	is "$(pins)" "capture config cpus fdb learned meters policies port_by_ifindex port_macs ports queues stats taps xsks " "$mode: maps are pinned by name"
+	is "$(pins)" "capture config cpus fdb learned meters policies port_by_ifindex port_macs port_turns ports queue_turns queues stats taps xsks " "$mode: maps are pinned by name"
 	check "$mode: the host and the wire reach each other" on_wire ping -q -c 3 -i 0.2 -W 2 $HOST_IP
 	check "$mode: bpftool prints addresses by name" \
 		json_holds '.[0].formatted.key.mac | length == 6' <<<"$(bpftool -j map dump pinned "$PINS/eth0/fdb")"
@@ -153,7 +153,7 @@ kill9
 attach native
 is "$(xdp_mode)" 1 "killed: a successor may use another mode"
 kill9
-is "$(on_host "$HOLD" cleanup eth0 | tail -n 1)" "$([ $tc = tcx ] && echo 17 || echo 18) removed, 1 put back" "killed: a clean-up removes everything"
+is "$(on_host "$HOLD" cleanup eth0 | tail -n 1)" "$([ $tc = tcx ] && echo 19 || echo 20) removed, 1 put back" "killed: a clean-up removes everything"
 is "$(nic_state)$(left)" "$before" "killed: and all is as it was"
 is "$(on_host "$HOLD" cleanup eth0 | tail -n 1)" "0 removed, 0 put back" "cleanup: twice does no harm"
 

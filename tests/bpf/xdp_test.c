@@ -141,6 +141,27 @@ static const struct test tests[] = {
 	 .policy = {.flags = VXDP_POLICY_ISOLATED | VXDP_POLICY_SPOOF_CHECK}},
 };
 
+/* Another one for each test, so that no CPU remembers what became of its frames before. */
+static uint8_t station[] = STATION;
+
+static struct packet_spec from_station(const struct packet_spec *spec)
+{
+	static const uint8_t any[] = STATION;
+	struct packet_spec s = *spec;
+
+	if (!memcmp(s.src, any, sizeof(any)))
+		memcpy(s.src, station, sizeof(station));
+	return s;
+}
+
+/* As a worker says when the frames of flows that turned to TC are in order. */
+static void turns_done(const struct lab *lab)
+{
+	struct vxdp_turns *turns = &lab->pins->mapped_port_turns[LAB_PORT(0)];
+
+	turns->done = turns->count;
+}
+
 static int xdp_fd(const struct lab *lab)
 {
 	__u32 id;
@@ -189,6 +210,9 @@ static void set_up(struct lab *lab, const struct test *t, enum way way, const st
 	const uint16_t lane = way == SHARED ? VXDP_PORT_SHARED : VXDP_PORT_DIRECT;
 	const uint16_t flags = lane | (t->any_tcp ? 0 : VXDP_PORT_TCP_KERNEL);
 
+	if (!++station[5])
+		station[4]++;
+	turns_done(lab);
 	vxdp_fdb_flush(lab->pins, VXDP_PORT_NONE, true);
 	lab_fdb_add(lab, guest, 0, LAB_PORT(0), 0);
 	lab_fdb_add(lab, guest, 5, LAB_PORT(0), 0);
@@ -259,7 +283,7 @@ static void run_test(struct lab *lab, const struct test *t, int prog_fd, enum wa
 	const unsigned int verdict = way == SHARED ? VXDP_TO_SHARED : VXDP_TO_DIRECT;
 	const bool wanted = is_wanted(t, way);
 	uint8_t out[PACKET_MAX + 64];
-	const uint8_t station[] = STATION;
+	struct packet_spec spec;
 	struct packet packet;
 	struct xdp_md ctx = {.ingress_ifindex = lab->nic_ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet.data, .data_out = out,
@@ -270,7 +294,8 @@ static void run_test(struct lab *lab, const struct test *t, int prog_fd, enum wa
 	bool good;
 
 	set_up(lab, t, way, xsk);
-	packet_build(&t->spec, &packet);
+	spec = from_station(&t->spec);
+	packet_build(&spec, &packet);
 	run.data_size_in = packet.bytes;
 	ctx.data_end = packet.bytes;
 	before = lab_counter(lab, VXDP_PORT_UPLINK, verdict);
@@ -296,12 +321,13 @@ static bool reaches_guest_as(const struct lab *lab, int prog_fd, const struct pa
 {
 	uint8_t out[PACKET_MAX + 64];
 	struct xdp_md ctx = {.ingress_ifindex = lab->nic_ifindex};
+	struct packet_spec from = from_station(spec);
 	struct packet packet;
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet.data, .data_out = out,
 		    .data_size_out = sizeof(out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
 		    .repeat = 1);
 
-	packet_build(spec, &packet);
+	packet_build(&from, &packet);
 	run.data_size_in = packet.bytes;
 	ctx.data_end = packet.bytes;
 	if (bpf_prog_test_run_opts(prog_fd, &run))
@@ -473,6 +499,41 @@ static void test_memory(struct lab *lab, int prog_fd, const struct xsk *xsk)
 	tap_ok(!reaches_guest(lab, prog_fd), "on to TC: not remembered for ever");
 }
 
+#define AWAY_US 250000 /* longer than a flow stays with TC for that alone */
+
+/* A flow that turns is counted, and one that has turned to TC stays there for a while. */
+static void test_turns(struct lab *lab, int prog_fd, const struct xsk *xsk)
+{
+	const struct vxdp_turns *to_socket = &lab->pins->mapped_queue_turns[0];
+	const struct vxdp_turns *to_tc = &lab->pins->mapped_port_turns[LAB_PORT(0)];
+	const struct test plain = {"", TO_GUEST(.l3 = PACKET_PLAIN), 1};
+	uint32_t was;
+
+	set_up(lab, &plain, OWNED, xsk);
+	unlearn(lab);
+	was = to_socket->count;
+	reaches_guest(lab, prog_fd);
+	learn(lab);
+	tap_ok(reaches_guest(lab, prog_fd) && reaches_guest(lab, prog_fd) &&
+		       to_socket->count == was + 1,
+	       "a flow that turns to the socket is counted, once");
+	was = to_tc->count;
+	unlearn(lab);
+	tap_ok(!reaches_guest(lab, prog_fd) && !reaches_guest(lab, prog_fd) &&
+		       to_tc->count == was + 1,
+	       "and one that turns to TC");
+	learn(lab);
+	tap_ok(!reaches_guest(lab, prog_fd), "it stays with TC when its address is known again");
+	turns_done(lab);
+	tap_ok(!reaches_guest(lab, prog_fd), "for a while at least");
+	lab->pins->mapped_port_turns[LAB_PORT(0)].done = was;
+	usleep(AWAY_US);
+	tap_ok(!reaches_guest(lab, prog_fd), "then until its reader has seen to the order");
+	turns_done(lab);
+	usleep(AWAY_US);
+	tap_ok(reaches_guest(lab, prog_fd) && reaches_guest(lab, prog_fd), "and no longer");
+}
+
 int main(int argc, char **argv)
 {
 	struct bpf_object *object;
@@ -481,7 +542,7 @@ int main(int argc, char **argv)
 	int fd, bare_fd;
 
 	tap_plan(N_WAYS * ARRAY_SIZE(tests) + 2 * ARRAY_SIZE(changes) + 2 +
-		 2 * ARRAY_SIZE(restored) + 2);
+		 2 * ARRAY_SIZE(restored) + 2 + 6);
 	lab_open(&lab, VXDP_XDP_NATIVE);
 	fd = xdp_fd(&lab);
 	bare_fd = load_bare(&lab, &object);
@@ -494,6 +555,7 @@ int main(int argc, char **argv)
 		run_test(&lab, &tests[i], fd, SHARED, &xsk);
 	test_memory(&lab, fd, &xsk);
 	test_left_to_tc(&lab, fd, &xsk);
+	test_turns(&lab, fd, &xsk);
 	xsk_close(&xsk);
 	bpf_object__close(object);
 	close_fd(&fd);
