@@ -113,7 +113,7 @@ static const char *offline_xdp(const struct vxdp_pins *pins)
 
 	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++)
 		if (up[i].ifindex)
-			return up[i].generic_xdp ? "skb" : "native";
+			return up[i].no_xdp ? "none" : up[i].generic_xdp ? "skb" : "native";
 	return "none";
 }
 

@@ -23,7 +23,7 @@
 static const char *const roles[] = {"auto", "client", "server", NULL};
 static const char *const lanes[] = {"auto", "direct", "shared", "kernel", NULL};
 static const char *const tcp_lanes[] = {"kernel", "direct", NULL};
-static const char *const modes[] = {"auto", "zerocopy", "native", "skb", NULL};
+static const char *const modes[] = {"auto", "zerocopy", "native", "skb", "tc", NULL};
 static const char *const polls[] = {"adaptive", "busy", NULL};
 
 const struct opt attach_options[] = {
@@ -67,7 +67,8 @@ const struct opt attach_options[] = {
 	    .complete = COMPLETE_NIC),
 	OPT("standby-for", 0, TEXT, AT(standby_for), "NIC",
 	    "the further NIC leads to the same wire as this one", .complete = COMPLETE_NIC),
-	OPT("mode", 0, WORD, AT(mode), "MODE", "auto, zerocopy, native or skb: XDP on the NIC",
+	OPT("mode", 0, WORD, AT(mode), "MODE",
+	    "auto, zerocopy, native or skb: XDP on the NIC; tc: none, all frames go by TC",
 	    .words = modes),
 	OPT("dedicated", 0, FLAG, AT(dedicated), NULL,
 	    "the NIC carries this guest's frames only: zero copy is safe"),
@@ -251,12 +252,50 @@ static int check_uplink(const struct attach_args *args, struct vx_error *error)
 	return 0;
 }
 
+/* The option that needs an XDP program on the NIC, or NULL. */
+static const char *xdp_option(const struct attach_args *args)
+{
+	if (args->lane && (!strcmp(args->lane, "direct") || !strcmp(args->lane, "shared")))
+		return "lane";
+	if (args->tcp_lane && !strcmp(args->tcp_lane, "direct"))
+		return "tcp-lane";
+	if (args->dedicated)
+		return "dedicated";
+	return args->share_xdp ? "share-xdp" : NULL;
+}
+
+static int check_mode(const struct attach_args *args, struct vx_error *error)
+{
+	const char *option = xdp_option(args);
+
+	if (!option || !args->mode || strcmp(args->mode, "tc"))
+		return 0;
+	return vx_fail_usage(error, "--%s needs XDP on the NIC, which --mode tc leaves out",
+			     option);
+}
+
+int attach_args_without_xdp(const struct attach_args *args, enum vxdp_xdp_mode mode,
+			    struct vx_error *error)
+{
+	const char *option = xdp_option(args);
+
+	if (mode != VXDP_XDP_NONE || !option)
+		return 0;
+	vx_fail(error, -EOPNOTSUPP, "--%s needs XDP on the NIC, which was attached with --mode tc",
+		option);
+	vx_hint(error, "leave --%s out, or detach all ports and attach them without --mode tc",
+		option);
+	return -EOPNOTSUPP;
+}
+
 /* What can be checked on either side of the control socket. */
 static int check_port(const struct attach_args *args, struct vx_error *error)
 {
 	struct policy_change unused;
 	int err = check_uplink(args, error);
 
+	if (!err)
+		err = check_mode(args, error);
 	if (!err)
 		err = attach_args_policy(args, &unused, error);
 

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "bpf.h"
 #include "opts.h"
 #include "policy.h"
 
@@ -82,6 +83,14 @@ json_t *attach_args_pack(const struct attach_args *args);
  */
 int attach_args_unpack(struct attach_args *args, const json_t *request, int fd,
 		       struct vx_error *error);
+
+/**
+ * attach_args_without_xdp() - does the port ask for what there is not in VXDP_XDP_NONE?
+ * @mode: what the NICs of the switch are attached with
+ * Return: 0, or -EOPNOTSUPP with @error saying which option.
+ */
+int attach_args_without_xdp(const struct attach_args *args, enum vxdp_xdp_mode mode,
+			    struct vx_error *error);
 
 /**
  * attach_args_conflict() - does @wanted ask for another process than the @running one?

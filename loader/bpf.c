@@ -229,15 +229,53 @@ int vxdp_bpf_spread(struct vxdp_bpf *bpf)
 
 enum vxdp_xdp_mode vxdp_xdp_mode_named(const char *name)
 {
-	if (!name || !strcmp(name, "auto"))
+	if (!name)
+		return VXDP_XDP_UNSAID;
+	if (!strcmp(name, "auto"))
 		return VXDP_XDP_AUTO;
+	if (!strcmp(name, "tc"))
+		return VXDP_XDP_NONE;
 	return strcmp(name, "skb") ? VXDP_XDP_NATIVE : VXDP_XDP_SKB;
+}
+
+const char *vxdp_xdp_mode_name(enum vxdp_xdp_mode mode)
+{
+	if (mode == VXDP_XDP_NATIVE)
+		return "native";
+	return mode == VXDP_XDP_SKB ? "skb" : "none";
+}
+
+static int fail_mode(const struct vxdp_bpf *bpf, bool no_xdp, struct vx_error *error)
+{
+	vx_fail(error, -EBUSY, "the tap ports of %s run %s XDP on the NIC (--mode tc)", bpf->name,
+		no_xdp ? "without" : "with");
+	vx_hint(error, "all ports of a NIC share it: leave --mode out, or detach them all first");
+	return -EBUSY;
+}
+
+/* What is on the NICs stays in the mode that was asked for, or found out, with the first port. */
+static int choose_mode(struct vxdp_bpf *bpf, enum vxdp_xdp_mode wanted, struct vx_error *error)
+{
+	const struct vxdp_config *config = bpf->pins.mapped_config;
+	bool no_xdp = vxdp_uplinks_no_xdp(&bpf->pins);
+
+	bpf->mode = wanted == VXDP_XDP_UNSAID ? VXDP_XDP_AUTO : wanted;
+	if (!vxdp_tap_ports(&bpf->pins) || !config->n_uplinks_end)
+		return 0;
+	if (wanted != VXDP_XDP_UNSAID)
+		return (wanted == VXDP_XDP_NONE) == no_xdp ? 0 : fail_mode(bpf, no_xdp, error);
+	if (no_xdp)
+		bpf->mode = VXDP_XDP_NONE;
+	else if (config->generic_xdp)
+		bpf->mode = VXDP_XDP_SKB;
+	return 0;
 }
 
 int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struct vx_error *error)
 {
 	const char *name = opts->name ? opts->name : opts->nic;
 	struct vxdp_bpf *bpf = calloc(1, sizeof(*bpf));
+	struct vxdp_bpf_opts chosen = *opts;
 	struct nic_info info;
 	int err = 0;
 
@@ -253,7 +291,10 @@ int vxdp_bpf_open(const struct vxdp_bpf_opts *opts, struct vxdp_bpf **out, struc
 	if (!err)
 		err = open_maps(bpf, error);
 	if (!err)
-		err = bpf_uplinks_open(bpf, opts, error);
+		err = choose_mode(bpf, opts->mode, error);
+	chosen.mode = bpf->mode;
+	if (!err)
+		err = bpf_uplinks_open(bpf, &chosen, error);
 	if (!err)
 		err = bpf_taps_open(bpf, error);
 	if (!err && bpf->pins.mapped_config->n_cpus)
@@ -286,6 +327,11 @@ void vxdp_bpf_close(struct vxdp_bpf **bpf)
 const struct vxdp_pins *vxdp_bpf_pins(const struct vxdp_bpf *bpf)
 {
 	return &bpf->pins;
+}
+
+enum vxdp_xdp_mode vxdp_bpf_mode(const struct vxdp_bpf *bpf)
+{
+	return bpf->mode;
 }
 
 enum vxdp_xdp_mode vxdp_bpf_xdp_mode(const struct vxdp_bpf *bpf)

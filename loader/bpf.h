@@ -19,9 +19,11 @@ struct vxdp_bpf;
 struct xdp_attached; /* xdp.h */
 
 enum vxdp_xdp_mode {
+	VXDP_XDP_UNSAID, /* what tap ports run with, if there are any; else auto */
 	VXDP_XDP_AUTO,	 /* native, and if the driver refuses, skb */
 	VXDP_XDP_NATIVE, /* in the driver, or not at all */
 	VXDP_XDP_SKB,	 /* generic: in the stack, with any driver */
+	VXDP_XDP_NONE,	 /* no XDP on the NIC: TC does all of it */
 };
 
 struct vxdp_bpf_opts {
@@ -34,8 +36,11 @@ struct vxdp_bpf_opts {
 	unsigned int leader;
 };
 
-/** vxdp_xdp_mode_named() - of an option's value; NULL: VXDP_XDP_AUTO */
+/** vxdp_xdp_mode_named() - of an option's value; NULL: VXDP_XDP_UNSAID */
 enum vxdp_xdp_mode vxdp_xdp_mode_named(const char *name);
+
+/** vxdp_xdp_mode_name() - what status calls it: native, skb or none */
+const char *vxdp_xdp_mode_name(enum vxdp_xdp_mode mode);
 
 /**
  * vxdp_bpf_open() - make a switch, with its first NIC if it has one
@@ -45,7 +50,7 @@ enum vxdp_xdp_mode vxdp_xdp_mode_named(const char *name);
  * XDP programs of others are never touched: vxdp runs beside them where libxdp's dispatcher works,
  * and fails with -EBUSY where it does not. If there are tap ports, the programs are replaced on
  * their taps too, each in one step, and maps of another layout are an error (-EPROTO) rather than
- * replaced.
+ * replaced; so is VXDP_XDP_NONE where XDP is on the NICs, or another mode where it is not (-EBUSY).
  *
  * Return: 0, or -errno with nothing left behind and @out untouched.
  */
@@ -87,7 +92,13 @@ const struct xdp_attached *vxdp_bpf_uplink_xdp(const struct vxdp_bpf *bpf, unsig
 /** vxdp_bpf_standby_set() - does another uplink carry the frames of its wire? */
 void vxdp_bpf_standby_set(struct vxdp_bpf *bpf, unsigned int slot, bool standby);
 
-/** vxdp_bpf_xdp_mode() - VXDP_XDP_NATIVE or VXDP_XDP_SKB, what was attached to the first NIC */
+/** vxdp_bpf_mode() - what a further NIC is to be attached with; never VXDP_XDP_UNSAID */
+enum vxdp_xdp_mode vxdp_bpf_mode(const struct vxdp_bpf *bpf);
+
+/** vxdp_uplinks_no_xdp() - is there no XDP on the NICs of the switch (VXDP_XDP_NONE)? */
+bool vxdp_uplinks_no_xdp(const struct vxdp_pins *pins);
+
+/** vxdp_bpf_xdp_mode() - what was attached to the first NIC: native, skb or none */
 enum vxdp_xdp_mode vxdp_bpf_xdp_mode(const struct vxdp_bpf *bpf);
 
 /** vxdp_bpf_xdp_why() - one sentence on why that mode, and beside whom; never NULL */

@@ -13,6 +13,7 @@
 
 struct vxdp_bpf {
 	char name[IFNAMSIZ];
+	enum vxdp_xdp_mode mode; /* of all its NICs */
 	struct bpf_object *object;
 	struct vxdp_pins pins; /* descriptors are duplicates of the object's */
 	bool pinned;

@@ -80,17 +80,41 @@ static int detach_tc(const struct nic_info *nic)
 	return n;
 }
 
+/* What a killed predecessor left is taken off; whatever others have there is theirs. */
+static int go_without_xdp(struct bpf_nic *nic, struct vx_error *error)
+{
+	int err = xdp_detach(nic->info.ifindex);
+
+	if (err < 0)
+		return vx_fail_errno(error, err, "cannot detach XDP from %s", nic->info.name);
+	nic->xdp = (struct xdp_attached){.mode = VXDP_XDP_NONE,
+					 .why = "asked for: all frames from the wire go by TC"};
+	return 0;
+}
+
+static int attach_xdp(struct bpf_nic *nic, const struct bpf_object *main,
+		      const struct vxdp_bpf_opts *opts, struct vx_error *error)
+{
+	int err;
+
+	if (opts->mode == VXDP_XDP_NONE)
+		return go_without_xdp(nic, error);
+	err = xdp_attach(&nic->info, opts->mode, opts->bare_ok, opts->share, bpf_xdp_object_open,
+			 (void *)main, &nic->xdp, error);
+	nic->xdp_attached = !err;
+	return err;
+}
+
 int bpf_nic_attach(struct bpf_nic *nic, const struct bpf_object *main,
 		   const struct vxdp_bpf_opts *opts, struct vxdp_uplink *config,
 		   struct vx_error *error)
 {
-	int err = xdp_attach(&nic->info, opts->mode, opts->bare_ok, opts->share,
-			     bpf_xdp_object_open, (void *)main, &nic->xdp, error);
+	int err = attach_xdp(nic, main, opts, error);
 
 	if (err)
 		return err;
-	nic->xdp_attached = true;
-	config->generic_xdp = nic->xdp.mode == VXDP_XDP_SKB;
+	config->generic_xdp = nic->xdp.mode != VXDP_XDP_NATIVE;
+	config->no_xdp = nic->xdp.mode == VXDP_XDP_NONE;
 	return attach_tc(nic, main, error);
 }
 

@@ -21,7 +21,7 @@ struct bpf_nic {
 /**
  * bpf_nic_attach() - attach the programs
  * @main: loaded object with the TC programs; its maps are shared with the XDP program
- * @config: where to say whether XDP is generic, before the TC programs see a frame
+ * @config: where to say whether XDP is generic, or not there, before the TC programs see a frame
  * Return: 0, or -errno; bpf_nic_detach() is due in either case.
  */
 int bpf_nic_attach(struct bpf_nic *nic, const struct bpf_object *main,

@@ -37,6 +37,7 @@ static void entry_fill(struct vxdp_uplink *e, const struct vxdp_uplink *up)
 	e->generic_xdp = up->generic_xdp;
 	e->standby = up->standby;
 	e->leader = up->leader;
+	e->no_xdp = up->no_xdp;
 }
 
 static void set_end(struct vxdp_bpf *bpf)
@@ -283,6 +284,16 @@ int bpf_uplinks_open(struct vxdp_bpf *bpf, const struct vxdp_bpf_opts *opts, str
 	set_end(bpf);
 	mirror_first(bpf);
 	return wanted && !there ? vxdp_bpf_uplink_add(bpf, opts, &slot, error) : 0;
+}
+
+bool vxdp_uplinks_no_xdp(const struct vxdp_pins *pins)
+{
+	const struct vxdp_uplink *up = pins->mapped_config->uplink;
+	bool no_xdp = false;
+
+	for (unsigned int i = 0; i < VXDP_UPLINKS_MAX; i++)
+		no_xdp |= READ_ONCE(up[i].ifindex) && READ_ONCE(up[i].no_xdp);
+	return no_xdp;
 }
 
 /* The NICs a switch has by its pinned maps; the switch's own name first, if it is a NIC's. */

@@ -165,7 +165,7 @@ static void print_uplinks(const json_t *uplinks)
 		if (json_array_size(uplinks) < 2)
 			return;
 		out_text("  uplink %s: %s XDP, MTU %llu%s%s\n", out_str(uplink, "nic"),
-			 out_str(uplink, "xdp"), out_uint(uplink, "mtu"),
+			 out_xdp(uplink), out_uint(uplink, "mtu"),
 			 json_is_true(json_object_get(uplink, "carrier")) ? "" : ", no carrier",
 			 json_is_true(json_object_get(uplink, "standby")) ? ", stands by" : "");
 		out_text("    lanes      %s\n", out_str(uplink, "lane_reason"));
@@ -178,7 +178,7 @@ static void print_nic(const json_t *status)
 	const json_t *ports = json_object_get(status, "ports"), *entry;
 	size_t i;
 
-	out_text("%s: %s XDP, ", out_str(status, "nic"), out_str(status, "xdp"));
+	out_text("%s: %s XDP, ", out_str(status, "nic"), out_xdp(status));
 	if (pid)
 		out_text("process %llu, vxdp %s\n", pid, out_str(status, "version"));
 	else if (stands(ports))

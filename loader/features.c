@@ -21,6 +21,7 @@
 #include <sys/vfs.h>
 #include <vxdp/util.h>
 
+#include "bpf.h"
 #include "pins.h"
 #include "privileges.h"
 #include "tap.h"
@@ -133,11 +134,17 @@ static void ask_other_program(const struct nic_info *nic, struct feature *f)
 	} else if (!query.prog_id) {
 		detail(f, "no other XDP program is attached");
 	} else if (!vxdp_pins_open(nic->name, false, &pins, NULL)) {
+		if (vxdp_uplinks_no_xdp(&pins))
+			detail(f, "XDP program %u is attached, which --mode tc leaves alone",
+			       query.prog_id);
+		else
+			detail(f, "vxdp's own program is attached (id %u)", query.prog_id);
 		vxdp_pins_close(&pins);
-		detail(f, "vxdp's own program is attached (id %u)", query.prog_id);
 	} else {
 		f->answer = VXDP_UNKNOWN;
-		detail(f, "XDP program %u is attached: only libxdp's dispatcher runs two",
+		detail(f,
+		       "XDP program %u is attached: only libxdp's dispatcher runs two, and --mode "
+		       "tc needs none",
 		       query.prog_id);
 		fix(f, "ip link set dev %s xdp off", nic->name);
 	}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static enum out_mode mode = OUT_TEXT;
@@ -96,4 +97,11 @@ const char *out_str(const json_t *object, const char *key)
 unsigned long long out_uint(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
+}
+
+const char *out_xdp(const json_t *status)
+{
+	const char *xdp = out_str(status, "xdp");
+
+	return strcmp(xdp, "none") ? xdp : "no";
 }

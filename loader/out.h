@@ -45,4 +45,7 @@ int out_flush(struct vx_error *error);
 const char *out_str(const json_t *object, const char *key);
 unsigned long long out_uint(const json_t *object, const char *key);
 
+/** out_xdp() - how XDP runs on the NIC, by its status: "native", "skb" or "no" */
+const char *out_xdp(const json_t *status);
+
 #endif /* VXDP_LOADER_OUT_H */

@@ -54,8 +54,7 @@ static void notify_status(const struct process *p)
 	json_auto_t *status = sw_status(p->sw);
 	size_t n = json_array_size(json_object_get(status, "ports"));
 
-	notify("STATUS=%s: %s XDP, %zu port%s", p->nic, out_str(status, "xdp"), n,
-	       n == 1 ? "" : "s");
+	notify("STATUS=%s: %s XDP, %zu port%s", p->nic, out_xdp(status), n, n == 1 ? "" : "s");
 }
 
 static int add_port(struct process *p, const struct attach_args *args, struct vx_error *error)
@@ -80,6 +79,9 @@ static int add_port(struct process *p, const struct attach_args *args, struct vx
 	int err = attach_args_policy(args, &policy, error);
 
 	if (err || !attach_args_guest(args))
+		return err;
+	err = attach_args_without_xdp(args, sw_xdp_mode(p->sw), error);
+	if (err)
 		return err;
 	return sw_port_add(p->sw, &port, error);
 }
@@ -125,13 +127,18 @@ static int ctl_attach(void *owner, struct ctl_request *request, json_t **reply,
 		      struct vx_error *error)
 {
 	struct process *p = owner;
-	struct attach_args args;
-	int err = attach_args_unpack(&args, request->body, request->fd, error);
+	struct attach_args args, running = *p->args;
+	int err;
+
+	/* Which is what the tap ports had that were there before the process. */
+	if (sw_xdp_mode(p->sw) == VXDP_XDP_NONE)
+		running.mode = "tc";
+	err = attach_args_unpack(&args, request->body, request->fd, error);
 
 	if (!err)
 		err = check_netns(p, request->body, error);
 	if (!err)
-		err = attach_args_conflict(&args, p->args, error);
+		err = attach_args_conflict(&args, &running, error);
 	if (!err)
 		err = add(p, &args, error);
 	if (err)
@@ -289,7 +296,7 @@ static int open_switch(struct process *p, struct vx_error *error)
 	struct sw_options options = {
 		.name = p->nic,
 		.nic = p->first_nic,
-		.mode = p->args->mode ? p->args->mode : "auto",
+		.mode = p->args->mode,
 		.n_cpus = p->args->cpus.n,
 		.poll_busy = p->args->poll && !strcmp(p->args->poll, "busy"),
 		.dedicated = p->args->dedicated,

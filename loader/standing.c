@@ -25,24 +25,11 @@
 
 #define MTU_ETHERNET 1500
 
-/* XDP stays in the mode that was asked for, or found out, with the first port. */
-static enum vxdp_xdp_mode mode_of(const char *nic, const char *wanted)
-{
-	enum vxdp_xdp_mode mode = vxdp_xdp_mode_named(wanted);
-	struct vxdp_pins pins;
-
-	if (wanted || vxdp_pins_open(nic, false, &pins, NULL))
-		return mode;
-	if (vxdp_tap_ports(&pins) && READ_ONCE(pins.mapped_config->generic_xdp))
-		mode = VXDP_XDP_SKB;
-	vxdp_pins_close(&pins);
-	return mode;
-}
-
 static int open_programs(const char *nic, const char *mode, struct nic_info *info,
 			 struct vxdp_bpf **bpf, struct vx_error *error)
 {
-	struct vxdp_bpf_opts opts = {.name = nic, .mode = mode_of(nic, mode), .bare_ok = true};
+	struct vxdp_bpf_opts opts = {
+		.name = nic, .mode = vxdp_xdp_mode_named(mode), .bare_ok = true};
 	int err = 0;
 
 	*info = (struct nic_info){.mtu = MTU_ETHERNET};
@@ -82,7 +69,9 @@ int standing_attach(const char *nic, const struct attach_args *args, struct vx_e
 
 	if (err)
 		return err;
-	err = tap_port_add(bpf, &info, &port, error);
+	err = attach_args_without_xdp(args, vxdp_bpf_mode(bpf), error);
+	if (!err)
+		err = tap_port_add(bpf, &info, &port, error);
 	alone = !vxdp_tap_ports(vxdp_bpf_pins(bpf));
 	vxdp_bpf_close(&bpf);
 	if (alone && info.ifindex)

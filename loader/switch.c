@@ -120,6 +120,7 @@ static int bpf_open(struct sw *sw, const struct sw_options *o, struct vx_error *
 	if (err)
 		return err;
 	sw->pins = vxdp_bpf_pins(sw->bpf);
+	sw->xdp_mode = vxdp_bpf_mode(sw->bpf);
 	return uplink_open_all(sw, error);
 }
 
@@ -174,6 +175,11 @@ void sw_close(struct sw **s)
 	uplink_close_all(sw);
 	vxdp_bpf_close(&sw->bpf);
 	free(sw);
+}
+
+enum vxdp_xdp_mode sw_xdp_mode(const struct sw *sw)
+{
+	return sw->xdp_mode;
 }
 
 /* ---- Ports ---- */

@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "bpf.h"
 #include "error.h"
 #include "event.h"
 #include "policy.h"
@@ -22,7 +23,7 @@ struct sw;
 struct sw_options {
 	const char *name; /* of the switch */
 	const char *nic;  /* its first one, which has the same name; NULL: none yet */
-	const char *mode; /* auto, zerocopy, native or skb */
+	const char *mode; /* auto, zerocopy, native, skb or tc; NULL: unsaid */
 	int cpus[SW_CPUS_MAX];
 	unsigned int n_cpus; /* workers, one on each; 0: one worker, anywhere */
 	bool poll_busy;
@@ -63,6 +64,9 @@ int sw_port_add(struct sw *sw, const struct sw_port_options *options, struct vx_
 
 /** sw_port_del() - detach the port of that name or socket, or that NIC. Return: 0 or -ENOENT. */
 int sw_port_del(struct sw *sw, const char *name_or_socket, struct vx_error *error);
+
+/** sw_xdp_mode() - what its NICs are attached with */
+enum vxdp_xdp_mode sw_xdp_mode(const struct sw *sw);
 
 /** sw_n_ports() - guests attached */
 unsigned int sw_n_ports(const struct sw *sw);

@@ -164,8 +164,7 @@ static void say_xdp(const struct uplink *u)
 {
 	const struct xdp_attached *xdp = vxdp_bpf_uplink_xdp(u->sw->bpf, u->slot);
 
-	log_info("%s: XDP %s: %s", u->name, xdp->mode == VXDP_XDP_NATIVE ? "native" : "skb",
-		 xdp->why);
+	log_info("%s: XDP %s: %s", u->name, vxdp_xdp_mode_name(xdp->mode), xdp->why);
 }
 
 /* The programs are there. */

@@ -105,6 +105,9 @@ struct uplink *uplink_at(const struct sw *sw, unsigned int place);
 /** uplink_is_native() - does XDP run in its driver? */
 bool uplink_is_native(const struct uplink *u);
 
+/** uplink_has_xdp() - not so with --mode tc */
+bool uplink_has_xdp(const struct uplink *u);
+
 /** uplink_writes_headers() - see struct xdp_attached */
 bool uplink_writes_headers(const struct uplink *u);
 

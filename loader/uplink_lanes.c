@@ -62,6 +62,11 @@ bool uplink_is_native(const struct uplink *u)
 	return vxdp_bpf_uplink_xdp(u->sw->bpf, u->slot)->mode == VXDP_XDP_NATIVE;
 }
 
+bool uplink_has_xdp(const struct uplink *u)
+{
+	return vxdp_bpf_uplink_xdp(u->sw->bpf, u->slot)->mode != VXDP_XDP_NONE;
+}
+
 bool uplink_writes_headers(const struct uplink *u)
 {
 	return !vxdp_bpf_uplink_xdp(u->sw->bpf, u->slot)->bare;
@@ -83,10 +88,9 @@ static json_t *status_of(const struct uplink *u)
 
 	return json_pack("{ss, si, si, si, ss, ss, si, si, sb, sb, ss, ss*, so}", "nic", u->name,
 			 "ifindex", (int)nic->ifindex, "id", entry(u)->port, "host_id",
-			 entry(u)->host_port, "xdp", uplink_is_native(u) ? "native" : "skb",
-			 "xdp_why", xdp->why, "mtu", (int)nic->mtu, "nic_queues",
-			 (int)nic->rx_queues, "carrier", nic->carrier, "standby", entry(u)->standby,
-			 "lane_reason",
+			 entry(u)->host_port, "xdp", vxdp_xdp_mode_name(xdp->mode), "xdp_why",
+			 xdp->why, "mtu", (int)nic->mtu, "nic_queues", (int)nic->rx_queues,
+			 "carrier", nic->carrier, "standby", entry(u)->standby, "lane_reason",
 			 uplink_carries(u) ? "each port's own" : LANES_STANDBY_REASON,
 			 "standby_for", leader && leader != u ? leader->name : NULL, "shared",
 			 json_pack("{si, sb, sI}", "nic_queues", (int)u->shared.n_queues,

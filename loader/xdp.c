@@ -267,7 +267,7 @@ static int fail_foreign(const char *nic, const struct found *found, struct vx_er
 		found->name, found->id);
 	vx_hint(error,
 		"take it off (`ip link set dev %s xdpgeneric off xdpdrv off`), or load it by xdp-loader "
-		"so that both can run, where the kernel allows that",
+		"so that both can run, where the kernel allows that; --mode tc needs no XDP",
 		nic);
 	return -EBUSY;
 }

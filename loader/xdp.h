@@ -24,7 +24,7 @@
 typedef int (*xdp_object_fn)(void *arg, const char *prog, struct bpf_object **out);
 
 struct xdp_attached {
-	enum vxdp_xdp_mode mode; /* native or skb */
+	enum vxdp_xdp_mode mode; /* native, skb or none */
 	bool bare;		 /* XDP_PROG_BARE */
 	char why[256];		 /* one sentence on why this mode, and beside whom */
 };

@@ -158,10 +158,11 @@ struct vxdp_uplink {
 	__u16 queue_base; /* where its receive queues begin in the maps queues and xsks */
 	__u16 n_queues;	  /* how many of them are there */
 	__u8 host_mac[6];
-	__u8 generic_xdp; /* 1: XDP runs in the stack, and sees guest -> host frames too */
+	__u8 generic_xdp; /* 1: XDP runs in the stack, ours or, with no_xdp, another's */
 	__u8 standby;	  /* 1: another uplink to the same wire carries the frames */
 	__u8 leader;	  /* entry of the uplink whose wire it shares; its own: none */
-	__u8 pad[3];
+	__u8 no_xdp;	  /* 1: none of our XDP is on it, and TC has all frames */
+	__u8 pad[2];
 };
 
 /*

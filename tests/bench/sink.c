@@ -2,9 +2,10 @@
 /*
  * sink.c - drop all that arrives on a netdev, at the earliest point, until SIGTERM or SIGINT.
  *
- *   sink IFACE [pass]
+ *   sink IFACE [pass [skb]]
  *
- * With "pass" it drops nothing: what remains is what it costs that there is a program.
+ * With "pass" it drops nothing: what remains is what it costs that there is a program. With "skb"
+ * that runs in the stack rather than in the driver.
  *
  * What the far end of a wire does with frames would else be time of the switch's thread, whose
  * softirq it runs in. The netdev's own counters still see each frame. Prints "ready".
@@ -23,20 +24,22 @@
 
 int main(int argc, char **argv)
 {
-	const bool pass = argc == 3 && !strcmp(argv[2], "pass");
+	const bool skb = argc == 4 && !strcmp(argv[3], "skb");
+	const bool pass = (argc == 3 || skb) && !strcmp(argv[2], "pass");
 	const struct bpf_insn code[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K,
 		 .dst_reg = BPF_REG_0,
 		 .imm = pass ? XDP_PASS : XDP_DROP},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
+	LIBBPF_OPTS(bpf_link_create_opts, opts,
+		    .flags = skb ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 	unsigned int ifindex = argc == 2 || pass ? if_nametoindex(argv[1]) : 0;
 	sigset_t set;
 	int prog, link, signal;
 
 	if (!ifindex) {
-		fputs("usage: sink IFACE [pass]\n", stderr);
+		fputs("usage: sink IFACE [pass [skb]]\n", stderr);
 		return 2;
 	}
 	prog = bpf_prog_load(BPF_PROG_TYPE_XDP, "sink", "GPL", code, ARRAY_SIZE(code), NULL);
