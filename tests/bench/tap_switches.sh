@@ -51,6 +51,14 @@ vxdp_start() {
 }
 vxdp_stop() { on_host "$VXDP" detach v0 >/dev/null; }
 
+# The same without XDP on the NIC.
+vxdp_tc_can() { vxdp_can; }
+vxdp_tc_start() {
+	local vxdp_args="${vxdp_args:-} --mode tc"
+	vxdp_start
+}
+vxdp_tc_stop() { vxdp_stop; }
+
 # The same, for guests that finish their checksums.
 vxdp_tap_xdp_can() { vxdp_can; }
 vxdp_tap_xdp_start() {

@@ -1,10 +1,12 @@
 # The tables of tests/bench/taps, from the lines of taps_run. --arg unit: "ns" or "instructions".
 def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
 def round2: . * 100 | round / 100;
-def names: {none: "none", vxdp: "vxdp", vxdp_tap_xdp: "vxdp, XDP on the taps", bridge: "bridge", bridge_xdp: "bridge, XDP program on the NIC", ovs: "openvswitch module"};
+def names: {none: "none", vxdp: "vxdp", vxdp_tc: "vxdp, no XDP on the NIC", vxdp_tap_xdp: "vxdp, XDP on the taps", bridge: "bridge", bridge_xdp: "bridge, XDP program on the NIC", ovs: "openvswitch module"};
 def paths: {"wire-tap": "wire to tap", "tap-tap": "tap to tap", "tcp-wire-tap": "wire to tap",
-	"tcp-tap-wire": "tap to wire", "tcp-tap-tap": "tap to tap"};
-def rank: {vxdp: 1, vxdp_tap_xdp: 2, bridge: 3, bridge_xdp: 4, ovs: 5}[.];
+	"tcp-tap-wire": "tap to wire", "tcp-tap-tap": "tap to tap", "tcp-igb0-tap": "igb to tap",
+	"tcp-virt0-tap": "virtio_net to tap"};
+def rank: {vxdp: 1, vxdp_tc: 2, vxdp_tap_xdp: 3, bridge: 4, bridge_xdp: 5, ovs: 6}[.];
+def order: {"tcp-tap-wire": 1, "tcp-tap-tap": 2, "tcp-wire-tap": 3, "tcp-igb0-tap": 4, "tcp-virt0-tap": 5}[.];
 
 [group_by([.path, .size, .switch])[] | {path: .[0].path, size: .[0].size, switch: .[0].switch} +
 	(if .[0].bytes then {rate: (map(.bytes / .seconds) | median)}
@@ -13,7 +15,7 @@ def rank: {vxdp: 1, vxdp_tap_xdp: 2, bridge: 3, bridge_xdp: 4, ovs: 5}[.];
 [$all[] | select(.switch != "none") | if .send then . + {whole: (.send + .read), part: (.send - $none["\(.path) \(.size)"])} else . end] as $rows |
 ([$rows[] | select(.switch == "vxdp") | {key: "\(.path) \(.size)", value: .}] | from_entries) as $vxdp |
 ([$rows[] | select(.send)] | sort_by([-(.path | length), .size, (.switch | rank)])) as $frames |
-([$rows[] | select(.rate)] | sort_by([-(.path | length), (.path), (.switch | rank)])) as $tcp |
+([$rows[] | select(.rate)] | sort_by([(.path | order), (.switch | rank)])) as $tcp |
 "| frames | bytes | switch | \($unit) a frame, all | of it the switch | reading the tap | vxdp: all | vxdp: the switch |",
 "| --- | --- | --- | --- | --- | --- | --- | --- |",
 ($frames[] | $vxdp["\(.path) \(.size)"] as $v |
