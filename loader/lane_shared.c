@@ -410,7 +410,8 @@ void shared_tx_drain(struct shared_queue *q)
 
 unsigned int shared_poll(struct shared_queue *q)
 {
-	if (tx_flying(q)) {
+	/* A stuck one is tried even if nothing is left of what it had: nobody sends there. */
+	if (tx_flying(q) || unlikely(__atomic_load_n(&q->tx_stuck, __ATOMIC_RELAXED))) {
 		tx_kick(q);
 		pthread_mutex_lock(&q->tx_lock);
 		tx_reap(q);

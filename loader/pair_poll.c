@@ -252,12 +252,17 @@ static void tx_discard(struct pair *p, const struct vu_chain *c)
 	tx_drop(p, VXDP_DROP_TX_DISABLED, c, c->bytes);
 }
 
-static void wires_kick(struct pair *p, const struct tx_wires *wires)
+/*
+ * One that is stuck is tried, too: sendto() says ENETDOWN while the NIC is not IFF_UP
+ * (__xsk_sendmsg()), and nobody else finds out that it takes frames again. What it had may be gone
+ * by then, since waiting for the socket sends as well (xsk_poll()).
+ */
+static void sockets_kick(struct pair *p)
 {
-	for (unsigned int i = 0; i < wires->n; i++) {
-		struct direct_socket *s = wires->wire[i].direct;
+	for (unsigned int i = 0; i < p->n_sockets; i++) {
+		struct direct_socket *s = p->socket[i];
 
-		if (!s || !direct_tx_outstanding(s))
+		if (!direct_tx_outstanding(s) && likely(!s->tx_stuck))
 			continue;
 		vu_ring_prefetch(p->tx, BURST); /* while the kernel is busy */
 		direct_tx_kick(s);
@@ -288,7 +293,7 @@ static unsigned int poll_tx(struct pair *p, uint64_t now_ns)
 		tx_all(p, &wires, chain, (unsigned int)n, now_ns);
 	for (int i = 0; i < n && !p->tx_enabled; i++)
 		tx_discard(p, &chain[i]);
-	wires_kick(p, &wires);
+	sockets_kick(p);
 	if (n || reaped || retried || run) {
 		vu_ring_flush(p->tx);
 		tell_later(p->tell, p->tx);

@@ -27,6 +27,7 @@
 #include "port.h"
 #include "rundir.h"
 #include "uplink_owner.h"
+#include "worker.h"
 #include "xdp.h"
 
 #define MTU_ETHERNET 1500
@@ -49,6 +50,18 @@ static void on_gone(void *owner)
 	u->gone = true;
 }
 
+/*
+ * A NIC that comes up may have given its sockets frames without waking anybody: xsk_poll() says
+ * that there is nothing while the NIC is not IFF_UP, and __dev_open() sets that when ndo_open is
+ * over, in which virtio_net already receives (virtnet_napi_enable() in virtnet_open()). If those
+ * frames took all that was in the fill ring no later one is received either, and so none wakes.
+ */
+static void wake_all(struct sw *sw)
+{
+	for (unsigned int i = 0; i < sw->n_workers; i++)
+		worker_wake(sw->worker[i]);
+}
+
 static void on_link(void *owner, bool up, bool carrier)
 {
 	struct uplink *u = owner;
@@ -56,6 +69,8 @@ static void on_link(void *owner, bool up, bool carrier)
 
 	log_info("%s is %s%s", u->name, up ? "up" : "down",
 		 up && !carrier ? ", without carrier" : "");
+	if (up)
+		wake_all(u->sw);
 	uplink_settle(u->sw);
 	for_each_port(u->sw, port) port_settle_soon(port);
 }

@@ -164,6 +164,20 @@ holds "one guest and two wires: all frames by the direct lane, in order, by thei
 	"$whole" "$in_order" '$stray == 0' \
 	'$vx.vm0 | .rx_direct >= 3000 and .tx_direct >= 3000 and .tx_drops == 0 and .rx_shared + .tx_shared == 0' \
 	'$vx.uplink.to_direct >= 1500 and $vx.v1.to_direct >= 1500'
+# Some frame of the guest's is on its way when the NIC goes down, in one of so many tries.
+nic_down_up() {
+	local i
+	for ((i = 0; i < 20; i++)); do
+		ip -n "$ns_host" link set v0 down && sleep 0.05 && ip -n "$ns_host" link set v0 up && sleep 0.05 ||
+			return
+	done
+	sleep 0.5
+	stats before
+	sleep 0.5
+}
+under_traffic 1 -- nic_down_up
+holds "a NIC was down: what the guest sends takes the direct lane again" \
+	'$vx.vm0 | .tx_direct > 1000 and .tx_kernel == 0 and .rx_direct > 1000'
 on_host "$VXDP" detach v0 v1 >/dev/null
 second_wire 6 && join || not_ok "a NIC of six queues joins"
 guests_begin 1 stream --ring 1024
