@@ -5,15 +5,15 @@
  * An entry's last_seen_ns is written at most about once a second, so that a busy flow does not
  * drag the entry's cache line from CPU to CPU. What was not seen for config.ageing_ns counts as
  * unknown at once; the tool removes it, and where no tool runs, the first learning that finds no
- *room does.
+ * room does.
  *
  * A new or moved address raises config.generation: flow caches look again. So that nobody can make
  * them do nothing else,
  *
  *	an address moves at most once in FDB_MOVE_HOLD_MS; it stays where it is meanwhile,
  *	a port raises the generation at most 1 s / FDB_RAISE_NS times a second by learning, in
- *bursts of FDB_RAISE_BURST_NS / FDB_RAISE_NS. Beyond that caches see what it teaches when they look
- *	again on their own, which they do within a second.
+ *	bursts of FDB_RAISE_BURST_NS / FDB_RAISE_NS. Beyond that caches see what it teaches
+ *	when they look again on their own, which they do within a second.
  */
 #ifndef VXDP_FDB_BPF_H
 #define VXDP_FDB_BPF_H

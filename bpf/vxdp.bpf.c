@@ -27,7 +27,7 @@
  *				is why it neither learns nor counts what it passes.
  *
  * A NIC need not have the XDP program (--mode tc): TC ingress then is the first that sees a frame,
- *and does with it whatever it does with what XDP has passed.
+ * and does with it whatever it does with what XDP has passed.
  *
  * Several NICs (uplinks) make one switch: each has these programs, and is a port for its wire and
  * one for the host's stack behind it. No frame goes from one uplink to another; how frames that

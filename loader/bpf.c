@@ -19,7 +19,7 @@
  *	                              and nobody else is there
  *
  * After kill -9, and while there are tap ports, all of it stays: the host's traffic and tap ports
- *go on. The successor takes the maps over, with the addresses learnt, and replaces the programs.
+ * go on. The successor takes the maps over, with the addresses learnt, and replaces the programs.
  */
 #include "bpf.h"
 

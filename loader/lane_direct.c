@@ -9,8 +9,9 @@
  *
  *	copy mode     V - base - 256              the kernel copies header and frame to chunk + 256
  *	zero copy     V - base - 256 - headroom + header bytes
- *	                                          the NIC writes the frame to chunk + 256 +
- *headroom, and the program the header before it, in the buffer
+ *	                                          the NIC writes the frame to chunk +
+ *	                                          256 + headroom, and the program the
+ *	                                          header before it, in the buffer
  *
  * Beside other XDP programs the one of ours may have to be the bare one, which leaves the header
  * out. Then it is the frame that is made to arrive behind the header's place, and the header is

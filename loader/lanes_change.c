@@ -17,8 +17,8 @@
  *				until the tap has been seen empty; let the socket go
  *
  * A port takes part in the shared lane queue by queue: one that opens, on this uplink or on
- *another, gets the port's frames without any other being disturbed. It leaves all of them at once,
- *but for queues that close.
+ * another, gets the port's frames without any other being disturbed. It leaves all of them at once,
+ * but for queues that close.
  *
  * "Wait" is an RCU grace period (membarrier(2)), some 10 ms: XDP programs, and what they have
  * passed on in the same NAPI poll, are over then. What is held meanwhile waits in queues that are

@@ -10,8 +10,8 @@
  *	the entry in the maps                   cleared: from here on its frames are dropped
  *
  * A tap can go at any time: it is its owner's. The programs then drop what is for it
- *(drop_no_port), its entry stays with its name and its addresses, `vxdp status` calls it gone, and
- *attaching a tap of that name again fills the entry in anew.
+ * (drop_no_port), its entry stays with its name and its addresses, `vxdp status` calls it gone, and
+ * attaching a tap of that name again fills the entry in anew.
  */
 #include "tap_port.h"
 
