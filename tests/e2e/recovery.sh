@@ -89,8 +89,9 @@ kill_hung() {
 		sender=$!
 		sleep 1.5
 		vxdp_kill9
-		wait $sender
+		sleep 1
 		vxdp_start vm0 --lane "$lane" || bail "vxdp does not start again"
+		wait $sender # whose socket is full for as long as nobody takes its frames
 		comes_back "$text: hung and killed with a full ring ($i)" 10
 	done
 }
