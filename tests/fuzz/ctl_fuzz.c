@@ -30,6 +30,11 @@ void sw_close(struct sw **sw)
 	*sw = NULL;
 }
 
+enum vxdp_xdp_mode sw_xdp_mode(const struct sw *sw)
+{
+	return VXDP_XDP_NATIVE;
+}
+
 int sw_port_add(struct sw *sw, const struct sw_port_options *options, struct vx_error *error)
 {
 	assert(options->name && *options->name && strlen(options->name) <= ATTACH_NAME_MAX);
