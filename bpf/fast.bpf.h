@@ -170,12 +170,16 @@ static __always_inline void turn_count(void *map, __u32 index)
 		__sync_fetch_and_add(&turns->count, 1);
 }
 
-/* A tap port has no such reader. */
-static __always_inline bool turns_are_done(const struct vxdp_port *port, __u32 id)
+/* A tap port has no reader that it could be too early for. */
+static __always_inline bool turn_is_early(const struct fast_flow *flow,
+					  const struct vxdp_port *port, __u32 id, __u32 now_ms)
 {
 	const struct vxdp_turns *turns = bpf_map_lookup_elem(&port_turns, &id);
 
-	return !port || port->kind != VXDP_KIND_VM || !turns || turns->done == turns->count;
+	if (!port || port->kind != VXDP_KIND_VM || !turns)
+		return false;
+	return (flow->left_ms && now_ms - flow->left_ms < FAST_AWAY_MS) ||
+	       turns->done != turns->count;
 }
 
 /*
@@ -194,8 +198,7 @@ static __always_inline __u64 flow_turn(struct fast *f, const struct vxdp_port *p
 		flow->left_ms = now_ms | 1;
 		turn_count(&port_turns, flow->out_port);
 	} else if (!flow->out_port && f->frame.out_port) {
-		if ((flow->left_ms && now_ms - flow->left_ms < FAST_AWAY_MS) ||
-		    !turns_are_done(port, f->frame.out_port)) {
+		if (turn_is_early(flow, port, f->frame.out_port, now_ms)) {
 			f->frame.out_port = VXDP_PORT_NONE;
 			return FAST_AWAY_NS;
 		}
