@@ -6,67 +6,10 @@
 # same; each frame counted once; upgraded and detached without a trace. The guests are network namespaces
 # (tests/lib/nsguest.c).
 LAB_TIMEOUT=110
-. "$(dirname "$0")/../lib/lab.sh"
+. "$(dirname "$0")/sides.sh"
 
-plan 44
-NSGUEST=$ROOT/build/tests/lib/nsguest
+plan 48
 SIDES=(tap0 tap1 host wire)
-PORT=7300
-declare -A IP=([tap0]=10.77.0.11 [tap1]=10.77.0.12 [host]=$HOST_IP [wire]=$WIRE_IP)
-declare -A NSGUEST_PID
-
-# on SIDE COMMAND...
-on() {
-	case $1 in
-	host | wire) "on_$1" "${@:2}" ;;
-	*) in_ns "$LAB_ID-$1" "${@:2}" ;;
-	esac
-}
-
-no_ipv6() { on "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1; }
-
-guest_ns() {
-	NETS+=("$LAB_ID-$1")
-	ip netns add "$LAB_ID-$1" && ip -n "$LAB_ID-$1" link set lo up && no_ipv6 "$1"
-}
-
-guest_up() {
-	"$NSGUEST" "$NS_HOST:$1" "$LAB_ID-$1:eth0" >"$LAB_DIR/nsguest.$1" 2>&1 &
-	NSGUEST_PID[$1]=$!
-	eventually 20 grep -q ready "$LAB_DIR/nsguest.$1" || { diag "$(cat "$LAB_DIR/nsguest.$1")"; return 1; }
-	ip -n "$LAB_ID-$1" link set eth0 address "02:00:00:77:01:${IP[$1]##*.}" up
-	ip -n "$LAB_ID-$1" addr add "${IP[$1]}/24" dev eth0
-	eventually 15 port_running "$1"
-}
-
-guests_down() {
-	kill "${NSGUEST_PID[@]}" 2>/dev/null
-	wait "${NSGUEST_PID[@]}" 2>/dev/null
-	NSGUEST_PID=()
-}
-
-ping_from() { on "$1" ping -q -c 1 -W 3 "${IP[$2]}" >/dev/null; }
-
-# talk A B: ping, and a megabyte by TCP, the same at both ends
-talk() {
-	local file=$LAB_DIR/tcp.$PORT sent
-	eventually 5 ping_from "$1" "$2" || { diag "no ping"; return 1; }
-	on "$2" "$TRAFFIC" tcp-recv --bind 0.0.0.0 --port $PORT --timeout 20 --background "$file" >/dev/null
-	sent=$(on "$1" "$TRAFFIC" tcp-send --to "${IP[$2]}" --port $PORT --bytes 1000000 --timeout 20 |
-		json '"\(.bytes) \(.checksum)"')
-	PORT=$((PORT + 1))
-	eventually 5 test -s "$file"
-	[[ $sent =~ ^1000000\ [0-9a-f]{16}$ ]] && [ "$(json '"\(.bytes) \(.checksum)"' <"$file")" = "$sent" ]
-}
-
-pairs() {
-	local a b
-	for a in "${SIDES[@]}"; do
-		for b in "${SIDES[@]}"; do
-			[[ $a = "$b" || $a$b = hostwire || $a$b = wirehost ]] || check "$1: $a -> $b" talk "$a" "$b"
-		done
-	done
-}
 
 xdp_id() { on_host ip -j link show dev "$1" | jq -r '.[0].xdp.prog.id // 0'; }
 
