@@ -50,7 +50,7 @@ begins() {
 	fi
 }
 
-flush_again_and_again() { while on_host "$VXDP" fdb flush v0 >/dev/null; do sleep 0.25; done; }
+flush_again_and_again() { while on_host "$VXDP" fdb flush v0 >/dev/null; do sleep 0.4; done; }
 
 forgotten() {
 	local lane=$1 n=$2 flusher
