@@ -26,6 +26,9 @@ enum vxdp_xdp_mode {
 	VXDP_XDP_NONE,	 /* no XDP on the NIC: TC does all of it */
 };
 
+/* Why a port then has the kernel lane. */
+#define VXDP_XDP_NONE_REASON "there is no XDP program on the NIC, as asked for with --mode tc"
+
 struct vxdp_bpf_opts {
 	const char *name; /* of the switch; NULL: the NIC's */
 	const char *nic;  /* NULL: a switch without uplink */

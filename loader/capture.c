@@ -3,7 +3,6 @@
 
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <vxdp/abi.h>
 #include <vxdp/util.h>
@@ -16,7 +15,6 @@ void capture_send(struct capture *c, uint16_t port, uint16_t out_port, uint16_t 
 		uint8_t bytes[CAPTURE_BYTES_MAX];
 	} d;
 	uint32_t want = MIN(MIN(c->bytes, frame_bytes), (uint32_t)CAPTURE_BYTES_MAX);
-	struct timespec ts;
 	uint32_t have = 0;
 
 	for (unsigned int i = 0; i < n && have < want; i++) {
@@ -31,9 +29,8 @@ void capture_send(struct capture *c, uint16_t port, uint16_t out_port, uint16_t 
 		have += (uint32_t)len;
 		skip = 0;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &ts);
 	d.head = (struct vxdp_capture){
-		.time_ns = (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec,
+		.time_ns = monotonic_ns(),
 		.frame_bytes = frame_bytes,
 		.captured_bytes = have,
 		.port = port,

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "ask.h"
 #include "commands.h"
@@ -87,11 +86,9 @@ static void print_entries(const json_t *document)
 static int show(struct filter *f, struct vx_error *error)
 {
 	json_auto_t *document = NULL;
-	struct timespec now;
 	int err;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	f->now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	f->now_ns = monotonic_ns();
 	f->entries = json_array();
 	document = json_pack("{s:s,s:o}", "nic", f->args->nic, "entries", f->entries);
 	err = vxdp_fdb_walk(f->pins, show_entry, f);

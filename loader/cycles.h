@@ -6,7 +6,8 @@
 #define VXDP_LOADER_CYCLES_H
 
 #include <stdint.h>
-#include <time.h>
+
+#include <vxdp/util.h>
 
 static inline uint64_t cycles_now(void)
 {
@@ -18,10 +19,7 @@ static inline uint64_t cycles_now(void)
 	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
 	return ticks;
 #else
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+	return monotonic_ns();
 #endif
 }
 

@@ -6,7 +6,7 @@
 
 struct feed_change {
 	struct pair *pair;
-	const struct shared_queue *q; /* NULL: all of them */
+	struct shared_queue *q; /* NULL: all of them, when removing */
 };
 
 static bool feeds(const struct pair *p, const struct shared_queue *q)
@@ -17,14 +17,9 @@ static bool feeds(const struct pair *p, const struct shared_queue *q)
 	return false;
 }
 
-struct feed_new {
-	struct pair *pair;
-	struct shared_queue *q;
-};
-
 static void worker_feed_add(void *arg)
 {
-	struct feed_new *c = arg;
+	struct feed_change *c = arg;
 	struct pair *p = c->pair;
 
 	if (p->n_feeds < PAIR_FEEDS_MAX)
@@ -33,7 +28,7 @@ static void worker_feed_add(void *arg)
 
 void feed_add(struct pair *p, struct shared_queue *q)
 {
-	struct feed_new change = {p, q};
+	struct feed_change change = {p, q};
 
 	if (!feeds(p, q))
 		worker_call(p->worker, worker_feed_add, &change);
@@ -49,7 +44,7 @@ static void worker_feed_remove(void *arg)
 			p->feed[i] = p->feed[--p->n_feeds];
 }
 
-static void port_feeds_remove(struct port *port, const struct shared_queue *q)
+static void port_feeds_remove(struct port *port, struct shared_queue *q)
 {
 	for (unsigned int i = 0; i < VU_PAIRS_MAX; i++) {
 		struct feed_change change = {port->pair[i], q};
@@ -64,7 +59,7 @@ void feeds_clear(struct port *port)
 	port_feeds_remove(port, NULL);
 }
 
-void feeds_remove(struct sw *sw, const struct shared_queue *q)
+void feeds_remove(struct sw *sw, struct shared_queue *q)
 {
 	for (unsigned int id = 0; id < VXDP_PORTS_MAX; id++)
 		if (sw->port[id])

@@ -20,6 +20,6 @@ void feed_add(struct pair *p, struct shared_queue *q);
 void feeds_clear(struct port *port);
 
 /** feeds_remove() - the queue is about to close: no worker looks at it after this */
-void feeds_remove(struct sw *sw, const struct shared_queue *q);
+void feeds_remove(struct sw *sw, struct shared_queue *q);
 
 #endif /* VXDP_LOADER_FEEDS_H */

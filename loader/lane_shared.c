@@ -255,11 +255,8 @@ static bool taps_first(struct shared_queue *q, uint64_t now_ns)
 /* May @n frames be taken now? */
 static bool turns(struct shared_queue *q, uint32_t n)
 {
-	struct timespec now;
-	uint64_t now_ns;
+	uint64_t now_ns = monotonic_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ns = (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 	turned_retry(q, now_ns);
 	return n && (!turn_pending(&q->turn) || taps_first(q, now_ns));
 }

@@ -31,8 +31,8 @@ struct shared_frame {
 struct shared_target {
 	struct pair *pair;
 	bool held; /* its frames wait in the stash: older ones are on their way by its tap */
-	uint64_t
-		turned_ns; /* held since then, since a flow turned (turn.h); 0: by lanes_change.c */
+	/* Held since then, for a flow that turned (turn.h); 0: by lanes_change.c, if held. */
+	uint64_t turned_ns;
 };
 
 struct shared_queue {

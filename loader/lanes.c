@@ -13,7 +13,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <vxdp/util.h>
 
@@ -21,14 +20,6 @@
 
 #define SOON_NS (5 * 1000 * 1000)
 #define STAY_NS (1000 * 1000 * 1000ULL)
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
-}
 
 void lanes_settle_soon(struct sw *sw)
 {
@@ -105,14 +96,14 @@ static void ask_nic(const struct settling *s, struct settling_uplink *su)
 	if (n > 1)
 		u->crowd_end_ns = UINT64_MAX;
 	else if (u->crowd_end_ns == UINT64_MAX)
-		u->crowd_end_ns = now_ns() + STAY_NS;
+		u->crowd_end_ns = monotonic_ns() + STAY_NS;
 	su->nic = (struct plan_nic){
 		.n_queues = uplink_queues(u),
 		.zerocopy = lanes_may_zerocopy(u, false) || s->sw->need_zerocopy,
 		.dedicated = uplink_is_dedicated(u),
 		.no_shared = lanes_shared_obstacle(u),
 		.can_steer = lanes_can_steer(u),
-		.stay_shared = n == 1 && u->shared.n_queues && now_ns() < u->crowd_end_ns,
+		.stay_shared = n == 1 && u->shared.n_queues && monotonic_ns() < u->crowd_end_ns,
 	};
 	if (su->nic.stay_shared)
 		event_timer_set(s->sw->lanes_timer, STAY_NS, 0);

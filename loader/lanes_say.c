@@ -14,7 +14,7 @@ const char *lanes_fast_obstacle(const struct port *port, const struct uplink *u)
 	if (!uplink_carries(u))
 		return LANES_STANDBY_REASON;
 	if (!uplink_has_xdp(u))
-		return "there is no XDP program on the NIC, as asked for with --mode tc";
+		return VXDP_XDP_NONE_REASON;
 	if (!uplink_queues(u))
 		return "the NICs of the switch have more queues than it can serve";
 	if (!nic_reads_vlans(u->nic))

@@ -73,15 +73,19 @@ static int map_tables(struct vxdp_pins *pins)
 	return pins->mapped_port_turns ? 0 : -errno;
 }
 
-int vxdp_pins_map(struct vxdp_pins *pins)
+static int map_config(struct vxdp_pins *pins)
 {
 	int prot = PROT_READ | (pins->writable ? PROT_WRITE : 0);
 
-	if (!pins->mapped_config)
-		pins->mapped_config = map_values(pins->config, sizeof(struct vxdp_config), prot);
-	if (!pins->mapped_config)
-		return -errno;
-	return pins->writable ? map_tables(pins) : 0;
+	pins->mapped_config = map_values(pins->config, sizeof(struct vxdp_config), prot);
+	return pins->mapped_config ? 0 : -errno;
+}
+
+int vxdp_pins_map(struct vxdp_pins *pins)
+{
+	int err = map_config(pins);
+
+	return err || !pins->writable ? err : map_tables(pins);
 }
 
 /*
@@ -103,10 +107,8 @@ static int open_all(const char *nic, struct vxdp_pins *pins)
 /* Of the configuration; another version need not have all the other maps. 0: there is none. */
 static uint32_t layout_of(struct vxdp_pins *pins)
 {
-	int prot = PROT_READ | (pins->writable ? PROT_WRITE : 0);
-
 	if (pins->config >= 0 && !pins->mapped_config)
-		pins->mapped_config = map_values(pins->config, sizeof(struct vxdp_config), prot);
+		map_config(pins);
 	return pins->mapped_config ? READ_ONCE(pins->mapped_config->abi_version) : 0;
 }
 

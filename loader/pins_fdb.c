@@ -7,19 +7,10 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <vxdp/util.h>
 
 #define WALK_BATCH 4096 /* entries read by one system call; more than any hash bucket holds */
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
 
 int vxdp_fdb_get(const struct vxdp_pins *pins, const struct vxdp_fdb_key *key,
 		 struct vxdp_fdb_entry *entry)
@@ -30,7 +21,8 @@ int vxdp_fdb_get(const struct vxdp_pins *pins, const struct vxdp_fdb_key *key,
 int vxdp_fdb_set(const struct vxdp_pins *pins, const struct vxdp_fdb_key *key, uint16_t port,
 		 uint16_t flags)
 {
-	struct vxdp_fdb_entry entry = {.last_seen_ns = now_ns(), .port = port, .flags = flags};
+	struct vxdp_fdb_entry entry = {
+		.last_seen_ns = monotonic_ns(), .port = port, .flags = flags};
 
 	if (bpf_map_update_elem(pins->fdb, key, &entry, BPF_ANY))
 		return errno == E2BIG ? -ENOSPC : -errno;
@@ -164,7 +156,7 @@ static enum vxdp_fdb_next age_entry(void *arg, const struct vxdp_fdb_key *key,
 
 int vxdp_fdb_age(const struct vxdp_pins *pins)
 {
-	struct ageing ageing = {.now_ns = now_ns(),
+	struct ageing ageing = {.now_ns = monotonic_ns(),
 				.limit_ns = READ_ONCE(pins->mapped_config->ageing_ns)};
 	int n = vxdp_fdb_walk(pins, age_entry, &ageing);
 

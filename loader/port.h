@@ -93,9 +93,8 @@ struct sw {
 	struct event_loop *loop;
 	char nic_name[IFNAMSIZ]; /* the switch's: its first NIC's, or one of its own */
 	struct uplink *uplink[VXDP_UPLINKS_MAX]; /* as config.uplink[]; NULL: none */
-	enum vxdp_xdp_mode xdp_mode;
-	bool needs_nic; /* it began with one */
-	bool share_xdp; /* leave room for other XDP programs */
+	bool needs_nic;				 /* it began with one */
+	bool share_xdp;				 /* leave room for other XDP programs */
 	struct vxdp_bpf *bpf;
 	const struct vxdp_pins *pins;
 	bool dedicated;

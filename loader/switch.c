@@ -105,7 +105,7 @@ static int bpf_open(struct sw *sw, const struct sw_options *o, struct vx_error *
 {
 	struct vxdp_bpf_opts opts = {.name = sw->nic_name,
 				     .nic = o->nic,
-				     .mode = sw->xdp_mode,
+				     .mode = vxdp_xdp_mode_named(o->mode),
 				     .bare_ok = true,
 				     .share = o->share_xdp};
 	struct nic_info info;
@@ -120,7 +120,6 @@ static int bpf_open(struct sw *sw, const struct sw_options *o, struct vx_error *
 	if (err)
 		return err;
 	sw->pins = vxdp_bpf_pins(sw->bpf);
-	sw->xdp_mode = vxdp_bpf_mode(sw->bpf);
 	return uplink_open_all(sw, error);
 }
 
@@ -135,7 +134,6 @@ int sw_open(const struct sw_options *o, struct event_loop *loop, struct vx_error
 	sw->loop = loop;
 	sw->fault_fd = -1;
 	snprintf(sw->nic_name, sizeof(sw->nic_name), "%s", o->name);
-	sw->xdp_mode = vxdp_xdp_mode_named(o->mode);
 	sw->needs_nic = o->nic;
 	sw->share_xdp = o->share_xdp;
 	sw->dedicated = o->dedicated;
@@ -179,7 +177,7 @@ void sw_close(struct sw **s)
 
 enum vxdp_xdp_mode sw_xdp_mode(const struct sw *sw)
 {
-	return sw->xdp_mode;
+	return vxdp_bpf_mode(sw->bpf);
 }
 
 /* ---- Ports ---- */

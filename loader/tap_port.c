@@ -304,7 +304,7 @@ static const char *lane_of(const struct vxdp_pins *pins, const struct vxdp_port 
 	if (!(port->flags & VXDP_PORT_DIRECT)) {
 		*why = "asked for";
 	} else if (vxdp_uplinks_no_xdp(pins)) {
-		*why = "there is no XDP program on the NIC, as asked for with --mode tc";
+		*why = VXDP_XDP_NONE_REASON;
 	} else if (READ_ONCE(pins->mapped_config->generic_xdp)) {
 		*why = "XDP does not run in the driver";
 	} else {

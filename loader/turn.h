@@ -14,10 +14,9 @@
  *	it reads the other lane, which has the older frames, to what is its end then
  *	it goes on as before
  *
- *	count		who waits			for what
- *	queue_turns	the sockets of the NIC queue	taps of the guests it feeds
- *(turn_socket_waits()) port_turns	the taps of the guest		sockets that feed it
- *(turn_tap_waits())
+ *	count		who waits		for what
+ *	queue_turns	sockets of the queue	taps of the guests it feeds
+ *	port_turns	taps of the guest	sockets that feed it
  *
  * No lane waits for longer than TURN_MAX_NS, whatever a guest does with its rings; a shared queue
  * for TURN_SOCKET_NS at most, and once in TURN_GAP_NS, since others' frames wait with it.
@@ -58,8 +57,7 @@ static inline void turn_init(struct turn *t, const struct vxdp_turns *turns)
 	t->seen = turn_count(t);
 }
 
-/** turn_pending() - are there turns that are not dealt with? To be asked after looking for frames.
- */
+/** turn_pending() - are there turns not dealt with? To be asked after looking for frames. */
 static inline bool turn_pending(const struct turn *t)
 {
 	return turn_count(t) != t->seen;

@@ -166,7 +166,7 @@ static int programs_attach(struct uplink *u, const struct uplink *leader, struct
 {
 	struct sw *sw = u->sw;
 	struct vxdp_bpf_opts opts = {.nic = u->name,
-				     .mode = sw->xdp_mode,
+				     .mode = vxdp_bpf_mode(sw->bpf),
 				     .bare_ok = true,
 				     .share = sw->share_xdp,
 				     .standby = leader != NULL,

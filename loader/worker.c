@@ -28,7 +28,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include <vxdp/util.h>
 
@@ -81,14 +80,6 @@ struct worker {
 	struct fair fair;
 	struct worker_stats stats;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
-}
 
 static void stat_add(uint64_t *counter, uint64_t n)
 {
@@ -304,7 +295,7 @@ static unsigned int pass(struct worker *w, uint64_t now, uint64_t start)
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
-	uint64_t now = now_ns(), last_frame = now, last_look = now, last_sleep = now;
+	uint64_t now = monotonic_ns(), last_frame = now, last_look = now, last_sleep = now;
 	uint64_t last_event = now, look_ns = LOOK_NS, pause_ns;
 
 	fair_start(&w->fair, cycles_now(), now);
@@ -323,12 +314,12 @@ static void *worker_main(void *arg)
 			stat_add(&w->stats.frames, frames);
 		}
 
-		now = now_ns();
+		now = monotonic_ns();
 		if (frames)
 			last_frame = now;
 		if (!frames && now - last_frame >= SPIN_NS && !w->options.poll_busy) {
 			worker_sleep(w, now);
-			now = now_ns();
+			now = monotonic_ns();
 			last_look = now;
 			last_frame = now;
 			last_sleep = now;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -47,6 +48,15 @@ static inline void prefetch_write(const void *p)
 #else
 	__builtin_prefetch(p, 1);
 #endif
+}
+
+/* CLOCK_MONOTONIC, as the BPF programs have it too (bpf_ktime_get_ns()). */
+static inline uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
 }
 
 /* Resources that close themselves. TAKE_*() hands ownership on at the point of escape. */

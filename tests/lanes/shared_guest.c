@@ -332,7 +332,8 @@ static int moves(struct lab *lab)
 		stream(lab, lab->opt->ms, NULL, false);
 	for (unsigned int i = 0; !err && i < lab->opt->count; i++)
 		err = move(lab, i);
-	settle(lab);
+	if (!err)
+		settle(lab);
 	return err;
 }
 

@@ -52,6 +52,9 @@ guests_down() {
 	NSGUEST_PID=()
 }
 
+# xdp_id [DEV]: of the program on it, 0 for none
+xdp_id() { on_host ip -j link show dev "${1:-eth0}" | jq -r '.[0].xdp.prog.id // 0'; }
+
 ping_from() { on "$1" ping -q -c 1 -W 3 "${IP[$2]}" >/dev/null; }
 
 # talk A B: ping, and BYTES by TCP, the same at both ends

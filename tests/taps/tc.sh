@@ -13,7 +13,6 @@ SIDES=(wire tap0 vm0 host)
 
 no_ping_from() { ! ping_from "$@"; }
 
-xdp_id() { on_host ip -j link show dev "${1:-eth0}" | jq -r '.[0].xdp.prog.id // 0'; }
 bpftool_xdp() { on_host bpftool -j net show | jq '.[0].xdp | length'; }
 answers() { status .pid | grep -qx "$VXDP_PID"; }
 status() { vxdp -j status eth0 | json "$1"; }
@@ -65,10 +64,7 @@ port_set() { vxdp port set eth0 "$@" >/dev/null; }
 
 lab_begin queues=2
 no_ipv6 host && no_ipv6 wire
-for name in tap0 vm0; do
-	NETS+=("$LAB_ID-$name")
-	ip netns add "$LAB_ID-$name" && ip -n "$LAB_ID-$name" link set lo up && no_ipv6 $name
-done
+for name in tap0 vm0; do guest_ns $name; done
 before=$(nic_state)
 
 # --- what it leaves out ---

@@ -11,8 +11,6 @@ LAB_TIMEOUT=110
 plan 48
 SIDES=(tap0 tap1 host wire)
 
-xdp_id() { on_host ip -j link show dev "$1" | jq -r '.[0].xdp.prog.id // 0'; }
-
 # stack_sees TAP COMMAND...: how many frames of TCP from the guest became skbs meanwhile
 stack_sees() {
 	local tap=$1 pid

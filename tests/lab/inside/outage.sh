@@ -36,15 +36,15 @@ outage() {
 stands() { eventually 20 follow_stands; STOOD=$?; }
 stood() { [ $STOOD = 0 ] || { echo "traffic went on meanwhile"; return 1; }; }
 
-sent_directly() { vxdp -j stats "$NIC" | jq '[.ports[].queues[]?.tx.direct.packets] | add'; }
-received_directly() { vxdp -j stats "$NIC" | jq '[.ports[].queues[]?.rx.direct.packets] | add'; }
-has_received() { [ "$(received_directly)" -ge "$1" ]; }
+# directly rx|tx: frames that took the direct lane
+directly() { vxdp -j stats "$NIC" | jq "[.ports[].queues[]?.$1.direct.packets] | add"; }
+has_received() { [ "$(directly rx)" -ge "$1" ]; }
 
 sends_directly() {
 	local before
-	before=$(sent_directly)
+	before=$(directly tx)
 	sleep 0.5
-	[ "$(sent_directly)" -gt "$before" ]
+	[ "$(directly tx)" -gt "$before" ]
 }
 
 # virtio_net keeps what comes while it is down, and receives it before the NIC is IFF_UP: a worker that
@@ -56,7 +56,7 @@ down_up_full() {
 	kill -STOP "$FOLLOW_PID"
 	ping_host
 	sleep 0.5
-	before=$(received_directly)
+	before=$(directly rx)
 	on_wire ip neigh replace "$guest" lladdr $mac nud permanent dev wire0
 	ip link set "$NIC" down
 	on_wire ping -c 300 -i 0.002 -W 1 -q "$guest" >/dev/null
