@@ -2,9 +2,10 @@
 # The tools of the benchmarks against other switches.
 
 BENCH_BIN   := $(B)/tests/bench
-BENCH_TOOLS := $(addprefix $(BENCH_BIN)/,trial probe sink light tapflow)
+BENCH_TOOLS := $(addprefix $(BENCH_BIN)/,trial probe sink spare light tapflow)
 TESTS       += $(BENCH_TOOLS)
 
+$(BENCH_BIN)/spare: tests/bench/rt.c
 $(BENCH_BIN)/trial: tests/bench/offer.c tests/bench/rt.c
 $(BENCH_BIN)/light: $(addprefix tests/bench/,light_ring.c light_frame.c light_run.c rt.c) $(B)/tests/libfrontend.a
 $(BENCH_BIN)/tapflow: tests/lib/netns_tap.c $(addprefix tests/bench/,offer.c rt.c) $(BENCH_BIN)/tapflow.skel.h

@@ -73,7 +73,7 @@ void put_double(struct result *r, const char *name, double v)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "%.3f", v);
+	snprintf(text, sizeof(text), "%.6f", v);
 	put(r, name, text);
 }
 
