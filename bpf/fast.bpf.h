@@ -11,7 +11,7 @@
  * For as long as config.generation stays what it is, policy and the address table say the same of a
  * pair of addresses. So each CPU remembers what they said, in fast_flows: that is two look-ups in a
  * hash table less for a frame. It remembers what is left to TC as well, such as TCP for a tap,
- * which so costs little more than a program that lets all pass. After FAST_FLOW_NS it asks again,
+ * which so costs little more than a program that lets all pass. After FLOW_NS it asks again,
  * which also notes that the source address is still there. Frames with a tag are looked up each
  * time; those that policy changes, or that go to more than one port, are TC's.
  *
@@ -28,6 +28,7 @@
 #define VXDP_FAST_BPF_H
 
 #include "fdb.bpf.h"
+#include "flows.bpf.h"
 #include "loop.bpf.h"
 #include "maps.bpf.h"
 #include "parse.bpf.h"
@@ -41,9 +42,7 @@
 #define AT_QUEUE(at) ((__u32)(at)&0xffff) /* in the maps queues and xsks */
 #define AT_PORT(at)  ((__u32)(at) >> 16)  /* id of the wire */
 
-#define FAST_FLOWS   256		  /* remembered by a CPU; a power of two */
-#define FAST_FLOW_NS (FDB_REFRESH_NS / 2) /* ageing times are whole seconds */
-#define FAST_AWAY_NS 100000000		  /* a flow that has turned to TC stays there */
+#define FAST_AWAY_NS 100000000 /* a flow that has turned to TC stays there */
 #define FAST_AWAY_MS (FAST_AWAY_NS / 1000000)
 
 /* Untagged frames with these addresses that come in here go there. */
@@ -61,7 +60,7 @@ struct fast_flow {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, FAST_FLOWS);
+	__uint(max_entries, FLOWS);
 	__type(key, __u32);
 	__type(value, struct fast_flow);
 } fast_flows SEC(".maps");
@@ -128,26 +127,43 @@ static __always_inline __u64 fast_at(struct xdp_md *xdp, const struct vxdp_confi
 	return vxdp_uplink_at(xdp);
 }
 
+/* TCP without a tag, and not behind extension headers, as most of it is? */
+static __always_inline bool is_plain_tcp(const struct ethhdr *eth, void *end)
+{
+	const __u8 *l3 = (void *)(eth + 1);
+
+	if ((void *)l3 + IPV4_MIN_BYTES > end)
+		return false;
+	return (eth->h_proto == bpf_htons(ETH_P_IP) && l3[IPV4_PROTO_AT] == IPPROTO_TCP) ||
+	       (eth->h_proto == bpf_htons(ETH_P_IPV6) && l3[IPV6_NEXT_AT] == IPPROTO_TCP);
+}
+
 /* Is it for many, or for the host itself, and so TC's whatever else is said of it? */
-static __always_inline bool is_tcs(struct xdp_md *xdp, const struct vxdp_config *cfg)
+static __always_inline bool is_tcs(const struct ethhdr *eth, const struct vxdp_config *cfg)
+{
+	/* Beside the address there are bytes to read, here and there. */
+	return mac_is_group(eth->h_dest) ||
+	       mac_word(eth->h_dest) == mac_word(cfg->uplink[0].host_mac);
+}
+
+/* TC's as is_tcs() says, or TCP from the wire where no port has that from anything but TC? */
+static __always_inline bool wire_is_tcs(struct xdp_md *xdp, const struct vxdp_config *cfg)
+{
+	const struct ethhdr *eth = (void *)(long)xdp->data;
+	void *end = (void *)(long)xdp->data_end;
+
+	return (void *)(eth + 1) > end || is_tcs(eth, cfg) ||
+	       (cfg->tcp_is_tcs && is_plain_tcp(eth, end));
+}
+
+static __always_inline bool tap_is_tcs(struct xdp_md *xdp, const struct vxdp_config *cfg)
 {
 	const struct ethhdr *eth = (void *)(long)xdp->data;
 
-	if ((void *)(eth + 1) > (void *)(long)xdp->data_end || mac_is_group(eth->h_dest))
-		return true;
-	/* Beside the address there are bytes to read, here and there. */
-	return mac_word(eth->h_dest) == mac_word(cfg->uplink[0].host_mac);
+	return (void *)(eth + 1) > (void *)(long)xdp->data_end || is_tcs(eth, cfg);
 }
 
 /* ---- What a CPU remembers ---- */
-
-static __always_inline struct fast_flow *flow_slot(__u64 dst, __u64 src)
-{
-	__u32 slot = ((dst ^ src << 7) * 0x9e3779b97f4a7c15ULL) >> 32;
-
-	slot &= FAST_FLOWS - 1;
-	return bpf_map_lookup_elem(&fast_flows, &slot);
-}
 
 static __always_inline bool flow_is(const struct fast *f)
 {
@@ -204,7 +220,7 @@ static __always_inline __u64 flow_turn(struct fast *f, const struct vxdp_port *p
 		}
 		turn_count(&queue_turns, f->queue);
 	}
-	return FAST_FLOW_NS;
+	return FLOW_NS;
 }
 
 static __always_inline void flow_remember(const struct fast *f, bool tcp_is_tcs, __u64 for_ns)
@@ -278,6 +294,7 @@ static __always_inline bool fast_find(struct xdp_md *xdp, struct fast *f, bool f
 {
 	struct vxdp_frame *frame = &f->frame;
 	bool tcp_is_tcs;
+	__u32 slot;
 
 	if (!parse_xdp(xdp, frame, &f->proto, &f->l3))
 		return false;
@@ -286,7 +303,8 @@ static __always_inline bool fast_find(struct xdp_md *xdp, struct fast *f, bool f
 	if (!frame->tag) {
 		__builtin_memcpy(&f->dst, &frame->dst, sizeof(f->dst));
 		__builtin_memcpy(&f->src, &frame->src, sizeof(f->src));
-		f->flow = flow_slot(f->dst, f->src);
+		slot = flow_slot(f->dst, f->src);
+		f->flow = bpf_map_lookup_elem(&fast_flows, &slot);
 		f->known = flow_holds(f);
 	}
 	if (f->known) {

@@ -110,7 +110,8 @@ static __always_inline bool fdb_has_room(const struct vxdp_config *cfg,
 	return count && (__s32)*count < (__s32)limit;
 }
 
-static __always_inline void fdb_add(struct vxdp_config *cfg, const struct vxdp_policy *policy,
+/* Return: was there room? */
+static __always_inline bool fdb_add(struct vxdp_config *cfg, const struct vxdp_policy *policy,
 				    const struct vxdp_fdb_key *key, __u32 port, __u64 now)
 {
 	struct vxdp_fdb_entry entry = {.last_seen_ns = now, .port = port};
@@ -118,53 +119,59 @@ static __always_inline void fdb_add(struct vxdp_config *cfg, const struct vxdp_p
 	if (!fdb_has_room(cfg, policy, port) ||
 	    bpf_map_update_elem(&fdb, key, &entry, BPF_NOEXIST)) {
 		fdb_sweep(cfg, now);
-		return;
+		return false;
 	}
 	learned_add(port, 1);
 	fdb_raise(cfg, port, now);
+	return true;
 }
 
-static __always_inline void fdb_move(struct vxdp_config *cfg, const struct vxdp_policy *policy,
+/* Return: is it there now? */
+static __always_inline bool fdb_move(struct vxdp_config *cfg, const struct vxdp_policy *policy,
 				     struct vxdp_fdb_entry *entry, __u32 port, __u64 now)
 {
 	__u32 now_ms = now / 1000000;
 
 	if (entry->moved_ms && now_ms - entry->moved_ms < FDB_MOVE_HOLD_MS)
-		return;
+		return false;
 	if (!fdb_has_room(cfg, policy, port))
-		return;
+		return false;
 	learned_add(entry->port, -1);
 	learned_add(port, 1);
 	entry->port = port;
 	entry->moved_ms = now_ms;
 	entry->last_seen_ns = now;
 	fdb_raise(cfg, port, now);
+	return true;
 }
 
 /*
  * Note that @key sends from @port. The host's own address is never behind anything else, and a
  * static entry stays where it is.
+ *
+ * Return: false if its next frame may well teach what this one could not.
  */
-static __always_inline void fdb_learn(struct vxdp_config *cfg, const struct vxdp_policy *policy,
+static __always_inline bool fdb_learn(struct vxdp_config *cfg, const struct vxdp_policy *policy,
 				      const struct vxdp_fdb_key *key, __u32 port, __u64 now)
 {
 	struct vxdp_fdb_entry *entry;
 
 	if (policy->flags & VXDP_POLICY_NO_LEARN || mac_is_group(key->mac) ||
 	    mac_is_zero(key->mac) || vxdp_host_slot(key))
-		return;
+		return true;
 	entry = bpf_map_lookup_elem(&fdb, key);
-	if (!entry) {
-		fdb_add(cfg, policy, key, port, now);
-	} else if (entry->flags & VXDP_FDB_STATIC) {
-		return;
-	} else if (entry->port != port) {
-		fdb_move(cfg, policy, entry, port, now);
-	} else if ((__s64)(now - entry->last_seen_ns) > FDB_REFRESH_NS) {
+	if (!entry)
+		return fdb_add(cfg, policy, key, port, now);
+	if (entry->flags & VXDP_FDB_STATIC)
+		return true;
+	if (entry->port != port)
+		return fdb_move(cfg, policy, entry, port, now);
+	if ((__s64)(now - entry->last_seen_ns) > FDB_REFRESH_NS) {
 		if (fdb_aged(cfg, entry, now))
 			fdb_raise(cfg, port, now);
 		entry->last_seen_ns = now;
 	}
+	return true;
 }
 
 /* What vxdp_fdb_refresh is called with; in loader/pins_fdb.c too. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * maps.bpf.h - every map that the tool pins, by these names in $VXDP_BPFFS/vxdp/<nic>/, and that
- * `bpftool map dump pinned` prints by the names of abi.h. Two more are the programs' own:
- * capture_scratch and fast_flows.
+ * `bpftool map dump pinned` prints by the names of abi.h. Three more are the programs' own:
+ * capture_scratch, fast_flows and tc_flows.
  */
 #ifndef VXDP_MAPS_BPF_H
 #define VXDP_MAPS_BPF_H

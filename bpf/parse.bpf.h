@@ -58,6 +58,7 @@ struct vxdp_frame {
 	__u16 captured;	  /* a port it goes to is being dumped */
 	__u16 at_nic;	  /* it comes from a wire or the host */
 	__u16 action;	  /* enum vxdp_vlan_action on its way to out_port */
+	__u16 known;	  /* its flow was, so nobody records it (flows.bpf.h) */
 	__be16 tag_proto; /* ethertype of its tag, or what a tag would have */
 	__u32 tag;	  /* outermost, as it came: TAG_PRESENT | TCI, or 0 */
 	__u32 tag_now;	  /* the same, as it is now */

@@ -26,7 +26,7 @@ static __always_inline int finish_skb(struct __sk_buff *skb, const struct vxdp_f
 				      __u32 verdict, int action)
 {
 	count(frame, verdict);
-	if (__builtin_expect(capture_wanted(frame), 0))
+	if (__builtin_expect(!frame->known && capture_wanted(frame), 0))
 		capture_skb(skb, frame, verdict);
 	return action;
 }

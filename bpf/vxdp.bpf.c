@@ -44,6 +44,7 @@
 #include "fast.bpf.h"
 #include "fdb.bpf.h"
 #include "flood.bpf.h"
+#include "flows.bpf.h"
 #include "loop.bpf.h"
 #include "maps.bpf.h"
 #include "parse.bpf.h"
@@ -55,11 +56,11 @@
 #include "wires.bpf.h"
 
 /*
- * May the frame come in? Its VLAN is known then, and its source learnt. Link control (spanning
- * tree, LACP, LLDP) always may.
+ * May the frame come in? Its VLAN is known then, and its source learnt, if it can be. Link control
+ * (spanning tree, LACP, LLDP) always may.
  */
 static __always_inline bool admit(struct vxdp_config *cfg, struct vxdp_frame *frame,
-				  const struct vxdp_policy *in, __u32 *verdict)
+				  const struct vxdp_policy *in, bool *learnt, __u32 *verdict)
 {
 	if (is_link_control(frame))
 		return true;
@@ -71,7 +72,7 @@ static __always_inline bool admit(struct vxdp_config *cfg, struct vxdp_frame *fr
 		*verdict = VXDP_DROP_SPOOFED;
 		return false;
 	}
-	fdb_learn(cfg, in, &frame->src, frame->in_port, frame->now);
+	*learnt = fdb_learn(cfg, in, &frame->src, frame->in_port, frame->now);
 	return true;
 }
 
@@ -133,14 +134,15 @@ static __always_inline __u32 link_port(const struct vxdp_config *cfg, const stru
 
 /*
  * Where the destination address says the frame goes; sets frame->out_port if that is one port.
- * @up: the NIC it is at, NULL for a guest's
+ * @up: the NIC it is at, NULL for a guest's; @learnt: is its source where it came from?
  */
 static __always_inline __u32 decide(struct vxdp_config *cfg, const struct vxdp_uplink *up,
-				    struct vxdp_frame *frame, const struct vxdp_policy *in)
+				    struct vxdp_frame *frame, const struct vxdp_policy *in,
+				    bool *learnt)
 {
 	__u32 id = VXDP_PORT_NONE, verdict;
 
-	if (!admit(cfg, frame, in, &verdict))
+	if (!admit(cfg, frame, in, learnt, &verdict))
 		return verdict;
 	if (mac_is_link_local(frame->dst.mac))
 		return decide_for_port(up, frame, in, link_port(cfg, up, frame));
@@ -149,6 +151,22 @@ static __always_inline __u32 decide(struct vxdp_config *cfg, const struct vxdp_u
 	if (id != VXDP_PORT_NONE)
 		return decide_for_port(up, frame, in, id);
 	return storm_allows(frame, in) ? VXDP_FLOODED : VXDP_DROP_STORM;
+}
+
+/* The same at a NIC, or what was decided on another frame of this flow there. */
+static __always_inline __u32 decide_at_nic(struct vxdp_config *cfg, const struct vxdp_uplink *up,
+					   struct vxdp_frame *frame, const struct vxdp_policy *in,
+					   __u32 hook)
+{
+	struct flow_look look = {};
+	bool learnt = false;
+	__u32 verdict;
+
+	if (flow_find(&look, cfg, frame, hook))
+		return look.flow->verdict;
+	verdict = decide(cfg, up, frame, in, &learnt);
+	flow_keep(&look, frame, in, learnt, verdict);
+	return verdict;
 }
 
 /* A redirect to a netdev that is no more, such as a deleted tap, would lose the frame uncounted. */
@@ -229,7 +247,8 @@ static __always_inline int uplink_ingress(struct __sk_buff *skb, struct vxdp_con
 	if (verdict != VXDP_N_VERDICTS)
 		return finish_skb(skb, frame, verdict, action);
 	action = SHOT;
-	verdict = rewrite(skb, frame, decide(cfg, up, frame, policy));
+	verdict = decide_at_nic(cfg, up, frame, policy, FLOW_HOOK(skb->ifindex, false));
+	verdict = rewrite(skb, frame, verdict);
 	if (verdict == VXDP_TO_PORT) {
 		action = redirect_to_port(frame, 0);
 	} else if (verdict == VXDP_FLOODED) {
@@ -294,7 +313,8 @@ int vxdp_uplink_egress(struct __sk_buff *skb)
 	policy = policy_get(frame.in_port);
 	if (!policy)
 		return PASS;
-	verdict = rewrite(skb, &frame, decide(cfg, up, &frame, policy));
+	verdict = decide_at_nic(cfg, up, &frame, policy, FLOW_HOOK(skb->ifindex, true));
+	verdict = rewrite(skb, &frame, verdict);
 	if (verdict == VXDP_TO_PORT) {
 		action = redirect_to_port(&frame, 0);
 	} else if (verdict == VXDP_FLOODED) {
@@ -320,19 +340,14 @@ static __always_inline __u32 check_wire(struct __sk_buff *skb, const struct vxdp
 	return port ? check_nic(skb, port->ifindex, VXDP_TO_WIRE) : VXDP_DROP_NO_PORT;
 }
 
-static __always_inline int tap_ingress(struct __sk_buff *skb, struct vxdp_config *cfg,
-				       struct vxdp_frame *frame, const struct vxdp_policy *policy)
+/* @policy: of the port it came from; NULL if its flow was known, and so is for one port */
+static __always_inline int send_from_tap(struct __sk_buff *skb, struct vxdp_config *cfg,
+					 struct vxdp_frame *frame, const struct vxdp_policy *policy,
+					 __u32 verdict)
 {
 	struct wires wires = {.skb = skb, .cfg = cfg, .frame = frame};
 	int action = SHOT;
-	__u32 verdict;
 
-	if (!parse_skb(skb, frame))
-		return finish_skb(skb, frame, VXDP_DROP_RUNT, SHOT);
-	if (mac_is_group(frame->src.mac) || mac_is_zero(frame->src.mac))
-		return finish_skb(skb, frame, VXDP_DROP_BAD_SOURCE, SHOT);
-	verdict = decide(cfg, NULL, frame, policy);
-	loop_note_announcement(cfg, frame, skb->protocol);
 	if (verdict == VXDP_TO_WIRE)
 		verdict = check_wire(skb, frame);
 	else if (verdict == VXDP_FLOODED)
@@ -342,30 +357,64 @@ static __always_inline int tap_ingress(struct __sk_buff *skb, struct vxdp_config
 		action = redirect_to_port(frame, 0);
 	} else if (verdict == VXDP_TO_HOST) {
 		action = redirect_to_host(skb, frame);
-	} else if (verdict == VXDP_FLOODED) {
+	} else if (verdict == VXDP_FLOODED && policy) {
 		flood(skb, cfg, frame, policy);
 		action = wires_flood(&wires);
 	}
 	return finish_skb(skb, frame, verdict, action);
 }
 
+static __always_inline __u32 decide_from_tap(struct __sk_buff *skb, struct vxdp_config *cfg,
+					     struct vxdp_frame *frame,
+					     const struct vxdp_policy *policy,
+					     const struct flow_look *look)
+{
+	bool learnt = false;
+	__u32 verdict;
+
+	if (mac_is_group(frame->src.mac) || mac_is_zero(frame->src.mac))
+		return VXDP_DROP_BAD_SOURCE;
+	verdict = decide(cfg, NULL, frame, policy, &learnt);
+	loop_note_announcement(cfg, frame, skb->protocol);
+	flow_keep(look, frame, policy, learnt, verdict);
+	return verdict;
+}
+
+/* Whose tap it is, if a port's: sets frame->in_port. */
+static __always_inline struct vxdp_policy *tap_policy(__u32 ifindex, struct vxdp_frame *frame)
+{
+	__u32 *id = bpf_map_lookup_elem(&port_by_ifindex, &ifindex);
+
+	if (!id || !port_get(*id))
+		return NULL;
+	frame->in_port = *id;
+	return policy_get(*id);
+}
+
 /* From a guest. What the switch does not know as a port is not let into the host's stack. */
 SEC("tc")
 int vxdp_tap_ingress(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ifindex;
-	__u32 *id = bpf_map_lookup_elem(&port_by_ifindex, &ifindex);
 	struct vxdp_config *cfg = config_get();
+	struct vxdp_policy *policy = NULL;
 	struct vxdp_frame frame = {};
-	struct vxdp_policy *policy;
+	struct flow_look look = {};
+	__u32 verdict = VXDP_DROP_RUNT;
+	bool whole;
 
-	if (!id || !cfg)
+	if (!cfg)
 		return SHOT;
-	policy = policy_get(*id);
-	if (!policy || !port_get(*id))
-		return SHOT;
-	frame.in_port = *id;
-	return tap_ingress(skb, cfg, &frame, policy);
+	whole = parse_skb(skb, &frame);
+	if (whole && flow_find(&look, cfg, &frame, FLOW_HOOK(skb->ifindex, false))) {
+		verdict = look.flow->verdict;
+	} else {
+		policy = tap_policy(skb->ifindex, &frame);
+		if (!policy)
+			return SHOT;
+		if (whole)
+			verdict = decide_from_tap(skb, cfg, &frame, policy, &look);
+	}
+	return send_from_tap(skb, cfg, &frame, policy, verdict);
 }
 
 /* Past the stack to the guest it is for. @here: on the CPU that was chosen for it */
@@ -391,7 +440,7 @@ static __always_inline int uplink_xdp(struct xdp_md *xdp, bool with_head, bool h
 {
 	struct vxdp_config *cfg = config_get();
 
-	return cfg && !is_tcs(xdp, cfg) ? go_fast(xdp, cfg, with_head, here) : XDP_PASS;
+	return cfg && !wire_is_tcs(xdp, cfg) ? go_fast(xdp, cfg, with_head, here) : XDP_PASS;
 }
 
 /* From the wire, first. */
@@ -438,7 +487,7 @@ int vxdp_tap_xdp(struct xdp_md *xdp)
 {
 	struct vxdp_config *cfg = config_get();
 
-	return cfg && !is_tcs(xdp, cfg) ? go_from_tap(xdp, cfg) : XDP_PASS;
+	return cfg && !tap_is_tcs(xdp, cfg) ? go_from_tap(xdp, cfg) : XDP_PASS;
 }
 
 /*

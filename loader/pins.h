@@ -157,7 +157,7 @@ int vxdp_port_find(const struct vxdp_pins *pins, const char *nic, const char *na
  */
 int vxdp_port_id(const struct vxdp_pins *pins, const char *name, uint32_t *id);
 
-/** vxdp_port_set() - write a port's entry, its ifindex entry and config.n_ports_end */
+/** vxdp_port_set() - write a port's entry, and what follows from all ports together */
 int vxdp_port_set(const struct vxdp_pins *pins, uint32_t id, const struct vxdp_port *port);
 
 /** vxdp_port_flags() - set and clear VXDP_PORT_* flags of a port. Return: 0 or -errno. */

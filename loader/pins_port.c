@@ -110,16 +110,30 @@ int vxdp_port_id(const struct vxdp_pins *pins, const char *name, uint32_t *id)
 	return 0;
 }
 
-static void set_ports_end(const struct vxdp_pins *pins)
+static bool takes_tcp_past_the_stack(const struct vxdp_port *port)
+{
+	const uint16_t lanes = VXDP_PORT_DIRECT | VXDP_PORT_SHARED;
+
+	return port->kind >= VXDP_KIND_VM && port->flags & lanes &&
+	       !(port->flags & VXDP_PORT_TCP_KERNEL);
+}
+
+/* What the configuration says of all ports together. */
+static void sum_up(const struct vxdp_pins *pins)
 {
 	struct vxdp_port port;
 	uint32_t end = VXDP_PORT_FIRST;
+	bool tcp_is_tcs = true;
 
 	for (uint32_t id = VXDP_PORT_FIRST; id < VXDP_PORTS_MAX; id++) {
-		if (!vxdp_port_get(pins, id, &port))
-			end = id + 1;
+		if (vxdp_port_get(pins, id, &port))
+			continue;
+		end = id + 1;
+		if (takes_tcp_past_the_stack(&port))
+			tcp_is_tcs = false;
 	}
 	WRITE_ONCE(pins->mapped_config->n_ports_end, end);
+	WRITE_ONCE(pins->mapped_config->tcp_is_tcs, tcp_is_tcs);
 }
 
 int vxdp_port_set(const struct vxdp_pins *pins, uint32_t id, const struct vxdp_port *port)
@@ -134,7 +148,7 @@ int vxdp_port_set(const struct vxdp_pins *pins, uint32_t id, const struct vxdp_p
 	err = write_port(pins, id, port);
 	if (err)
 		return err;
-	set_ports_end(pins);
+	sum_up(pins);
 	if (port->ifindex && port->kind >= VXDP_KIND_VM &&
 	    bpf_map_update_elem(pins->port_by_ifindex, &port->ifindex, &id, BPF_ANY))
 		return -errno;
@@ -149,7 +163,10 @@ int vxdp_port_flags(const struct vxdp_pins *pins, uint32_t id, uint16_t set, uin
 	if (err)
 		return err;
 	port.flags = (port.flags & ~clear) | set;
-	return write_port(pins, id, &port);
+	err = write_port(pins, id, &port);
+	if (!err)
+		sum_up(pins);
+	return err;
 }
 
 unsigned int vxdp_tap_ports(const struct vxdp_pins *pins)

@@ -182,7 +182,7 @@ struct vxdp_config {
 	__u32 n_ports_end;   /* one past the highest port id in use: bounds the flood loop */
 	__u64 capture_lost;  /* records for which the capture ring had no room */
 	__u32 n_uplinks_end; /* one past the last entry in use of uplink[] */
-	__u32 pad2;
+	__u32 tcp_is_tcs;    /* 1: no port takes TCP past the host's stack */
 	struct vxdp_uplink uplink[VXDP_UPLINKS_MAX];
 };
 

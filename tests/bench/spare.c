@@ -4,9 +4,10 @@
  *
  *   spare FILE
  *
- * Runs, as the last of all (SCHED_IDLE), on the processor that it is started on, until it is killed. The first
- * 8 bytes of FILE are the nanoseconds so far, in this machine's byte order. Finer than what the kernel
- * says of that (/proc/stat: 10 ms), and interrupts on a processor without work are not counted with it.
+ * Runs, as the last of all (SCHED_IDLE), on the processor that it is started on, until it is
+ * killed. The first 8 bytes of FILE are the nanoseconds so far, in this machine's byte order. Finer
+ * than what the kernel says of that (/proc/stat: 10 ms), and interrupts on a processor without work
+ * are not counted with it.
  */
 #include <fcntl.h>
 #include <sched.h>
