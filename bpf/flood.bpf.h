@@ -55,22 +55,28 @@ static __always_inline void flood_others(struct flood *flood, struct vxdp_frame 
 
 /*
  * To every guest that is up, but where it came from. A port whose queue is full loses its copy,
- * which its netdev counts.
+ * which its netdev counts. A function that the verifier looks at by itself, for what it does to the
+ * tag is done for each way in which a frame can have come here. Return: 0.
  */
-static __always_inline void flood(struct __sk_buff *skb, const struct vxdp_config *cfg,
-				  struct vxdp_frame *frame, const struct vxdp_policy *in)
+__noinline int vxdp_flood(struct __sk_buff *skb, struct vxdp_frame *frame)
 {
+	struct vxdp_config *cfg = config_get();
 	struct flood flood = {
 		.skb = skb,
 		.frame = frame,
-		.barred = in->flags & VXDP_POLICY_ISOLATED,
 		.actions = 1u << VXDP_VLAN_KEEP,
 	};
-	__u32 n = cfg->n_ports_end;
+	struct vxdp_policy *in;
+	__u32 n;
 
-	if (n <= VXDP_PORT_FIRST || n > VXDP_PORTS_MAX)
-		return;
+	if (!cfg || !frame)
+		return 0;
+	in = policy_get(frame->in_port);
+	n = cfg->n_ports_end;
+	if (!in || n <= VXDP_PORT_FIRST || n > VXDP_PORTS_MAX)
+		return 0;
 	n -= VXDP_PORT_FIRST;
+	flood.barred = in->flags & VXDP_POLICY_ISOLATED;
 	if (!mac_is_group(frame->dst.mac))
 		flood.barred |= VXDP_POLICY_NO_FLOOD;
 	bpf_loop(n, flood_port, &flood, 0);
@@ -78,6 +84,7 @@ static __always_inline void flood(struct __sk_buff *skb, const struct vxdp_confi
 	flood_others(&flood, frame, n, VXDP_VLAN_SET);
 	flood_others(&flood, frame, n, VXDP_VLAN_POP);
 	frame->captured = flood.captured > 0xffff ? 0xffff : flood.captured;
+	return 0;
 }
 
 #endif /* VXDP_FLOOD_BPF_H */

@@ -153,20 +153,52 @@ static __always_inline __u32 decide(struct vxdp_config *cfg, const struct vxdp_u
 	return storm_allows(frame, in) ? VXDP_FLOODED : VXDP_DROP_STORM;
 }
 
-/* The same at a NIC, or what was decided on another frame of this flow there. */
-static __always_inline __u32 decide_at_nic(struct vxdp_config *cfg, const struct vxdp_uplink *up,
-					   struct vxdp_frame *frame, const struct vxdp_policy *in,
-					   __u32 hook)
+#define DECIDED_LEARNT 0x10000u
+
+/*
+ * The same: verdict, and DECIDED_LEARNT. A function that the verifier looks at by itself, once for
+ * each program: within them its ways would multiply with what comes before and after.
+ * @nic: ifindex of the NIC it is at, 0 for a guest's
+ */
+__noinline __u32 vxdp_decide(struct vxdp_frame *frame, __u32 nic)
 {
-	struct flow_look look = {};
+	struct vxdp_config *cfg = config_get();
+	const struct vxdp_uplink *up = NULL;
+	struct vxdp_policy *in;
 	bool learnt = false;
 	__u32 verdict;
 
-	if (flow_find(&look, cfg, frame, hook))
-		return look.flow->verdict;
+	if (!cfg || !frame)
+		return VXDP_DROP_NO_PORT;
+	in = policy_get(frame->in_port);
+	if (nic)
+		up = uplink_by_ifindex(cfg, nic);
+	if (!in || (nic && !up))
+		return VXDP_DROP_NO_PORT;
 	verdict = decide(cfg, up, frame, in, &learnt);
-	flow_keep(&look, frame, in, learnt, verdict);
+	return verdict | (learnt ? DECIDED_LEARNT : 0);
+}
+
+/* vxdp_decide(), and what it says is kept. */
+static __always_inline __u32 decide_flow(struct vxdp_frame *frame, const struct vxdp_policy *in,
+					 const struct flow_look *look, __u32 nic)
+{
+	__u32 decided = vxdp_decide(frame, nic);
+	__u32 verdict = decided & ~DECIDED_LEARNT;
+
+	flow_keep(look, frame, in, decided & DECIDED_LEARNT, verdict);
 	return verdict;
+}
+
+/* At a NIC: what was decided on another frame of this flow, or else is decided now. */
+static __always_inline __u32 decide_at_nic(const struct vxdp_config *cfg, struct vxdp_frame *frame,
+					   const struct vxdp_policy *in, __u32 nic, bool egress)
+{
+	struct flow_look look = {};
+
+	if (flow_find(&look, cfg, frame, FLOW_HOOK(nic, egress)))
+		return look.flow->verdict;
+	return decide_flow(frame, in, &look, nic);
 }
 
 /* A redirect to a netdev that is no more, such as a deleted tap, would lose the frame uncounted. */
@@ -247,12 +279,12 @@ static __always_inline int uplink_ingress(struct __sk_buff *skb, struct vxdp_con
 	if (verdict != VXDP_N_VERDICTS)
 		return finish_skb(skb, frame, verdict, action);
 	action = SHOT;
-	verdict = decide_at_nic(cfg, up, frame, policy, FLOW_HOOK(skb->ifindex, false));
+	verdict = decide_at_nic(cfg, frame, policy, skb->ifindex, false);
 	verdict = rewrite(skb, frame, verdict);
 	if (verdict == VXDP_TO_PORT) {
 		action = redirect_to_port(frame, 0);
 	} else if (verdict == VXDP_FLOODED) {
-		flood(skb, cfg, frame, policy);
+		vxdp_flood(skb, frame);
 		action = pass_on(skb, frame, up->host_port);
 	} else if (verdict == VXDP_TO_HOST || verdict == VXDP_DROP_HAIRPIN ||
 		   verdict == VXDP_DROP_OTHER_UPLINK) {
@@ -313,12 +345,12 @@ int vxdp_uplink_egress(struct __sk_buff *skb)
 	policy = policy_get(frame.in_port);
 	if (!policy)
 		return PASS;
-	verdict = decide_at_nic(cfg, up, &frame, policy, FLOW_HOOK(skb->ifindex, true));
+	verdict = decide_at_nic(cfg, &frame, policy, skb->ifindex, true);
 	verdict = rewrite(skb, &frame, verdict);
 	if (verdict == VXDP_TO_PORT) {
 		action = redirect_to_port(&frame, 0);
 	} else if (verdict == VXDP_FLOODED) {
-		flood(skb, cfg, &frame, policy);
+		vxdp_flood(skb, &frame);
 		action = pass_on(skb, &frame, up->port);
 	} else if (verdict == VXDP_TO_WIRE || verdict == VXDP_DROP_HAIRPIN) {
 		action = PASS;
@@ -358,7 +390,7 @@ static __always_inline int send_from_tap(struct __sk_buff *skb, struct vxdp_conf
 	} else if (verdict == VXDP_TO_HOST) {
 		action = redirect_to_host(skb, frame);
 	} else if (verdict == VXDP_FLOODED && policy) {
-		flood(skb, cfg, frame, policy);
+		vxdp_flood(skb, frame);
 		action = wires_flood(&wires);
 	}
 	return finish_skb(skb, frame, verdict, action);
@@ -369,14 +401,12 @@ static __always_inline __u32 decide_from_tap(struct __sk_buff *skb, struct vxdp_
 					     const struct vxdp_policy *policy,
 					     const struct flow_look *look)
 {
-	bool learnt = false;
 	__u32 verdict;
 
 	if (mac_is_group(frame->src.mac) || mac_is_zero(frame->src.mac))
 		return VXDP_DROP_BAD_SOURCE;
-	verdict = decide(cfg, NULL, frame, policy, &learnt);
+	verdict = decide_flow(frame, policy, look, 0);
 	loop_note_announcement(cfg, frame, skb->protocol);
-	flow_keep(look, frame, policy, learnt, verdict);
 	return verdict;
 }
 
