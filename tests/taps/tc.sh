@@ -8,8 +8,9 @@
 LAB_TIMEOUT=150
 . "$(dirname "$0")/sides.sh"
 
-plan 74
+plan 83
 SIDES=(wire tap0 vm0 host)
+TAP0_MAC=02:00:00:77:01:${IP[tap0]##*.}
 
 no_ping_from() { ! ping_from "$@"; }
 
@@ -60,6 +61,40 @@ frames_once() {
 drops() { stat_sum uplink ".verdicts.drop_$1.packets"; }
 broadcasts() { on_wire "$LIVEGEN" --dev wire0 --src-mac $WIRE_MAC --dst-mac ff:ff:ff:ff:ff:ff --src $WIRE_IP --dst 10.77.0.255 \
 	--frame 100 --rate 2000 --count 200 >/dev/null; }
+further_uplink() {
+	on_host ip link add eth1 type veth peer name wire1 netns "$NS_WIRE"
+	on_host ip link set eth1 up && on_wire ip link set wire1 up
+	check "a further uplink" vxdp attach eth1 --switch eth0
+}
+
+# one_wire: what eth0 and eth1 are connected to is the same wire, which they are not told
+one_wire() {
+	local dev
+	on_wire ip link add wbr address $WIRE_MAC type bridge
+	on_wire ip addr flush dev wire0
+	for dev in wire0 wire1; do on_wire ip link set $dev master wbr; done
+	on_wire ip link set wbr up
+	on_wire ip addr add $WIRE_IP/24 dev wbr
+}
+two_wires() {
+	on_wire ip link del wbr
+	on_wire ip addr add $WIRE_IP/24 brd + dev wire0
+}
+
+port_of() { vxdp -j fdb eth0 | json ".entries[] | select(.mac == \"$1\") | .port" | sort -u; }
+
+# comes_back HOW: what a guest sends to all goes out of one uplink and comes in by the other
+comes_back() {
+	local dropped
+	one_wire
+	dropped=$(drops loop)
+	on tap0 ip neigh flush dev eth0
+	check "$1: a guest whose broadcasts come back -> wire" talk tap0 wire
+	check "$1: wire -> that guest" talk wire tap0
+	cmp_ok "$(($(drops loop) - dropped))" '>' 0 "$1: they are dropped, and counted"
+	is "$(port_of "$TAP0_MAC")" tap0 "$1: and do not move it to the wire"
+	two_wires
+}
 port_set() { vxdp port set eth0 "$@" >/dev/null; }
 
 lab_begin queues=2
@@ -116,7 +151,7 @@ check "a guest's source that it may not have is not let out" no_ping_from tap0 w
 cmp_ok "$(stat_sum tap0 .verdicts.drop_spoofed.packets)" '>' 0 "and counted"
 port_set tap0 mac none spoof-check off
 check "until it may" eventually 5 ping_from tap0 wire
-is "$(vxdp -j fdb eth0 | json ".entries[] | select(.mac == \"$WIRE_MAC\") | .port" | sort -u)" uplink "what is behind the wire is learnt"
+is "$(port_of $WIRE_MAC)" uplink "what is behind the wire is learnt"
 on_host timeout 20 "$VXDP" dump eth0 --port uplink --count 20 -w "$LAB_DIR/dump" 2>/dev/null &
 dump=$!
 sleep 1
@@ -125,11 +160,10 @@ wait $dump
 cmp_ok "$(wc -c <"$LAB_DIR/dump")" '>' 1000 "vxdp dump has frames of the wire"
 
 # --- a further uplink ---
-on_host ip link add eth1 type veth peer name wire1 netns "$NS_WIRE"
-on_host ip link set eth1 up && on_wire ip link set wire1 up
-check "a further uplink" vxdp attach eth1 --switch eth0
+further_uplink
 is "$(xdp_id eth1) $(status '[.uplinks[].xdp] | join(" ")')" "0 none none" "has no XDP either"
 frames_once "with two uplinks each frame is counted once" talk wire tap0
+comes_back "without XDP"
 check "detach it" vxdp detach eth0 eth1
 on_host ip link del eth1
 
@@ -170,5 +204,12 @@ vxdp detach eth0 >/dev/null
 vxdp attach eth0 --tap tap0 >/dev/null
 exits 1 'run with XDP' "not where tap ports run with XDP" attach eth0 --tap tap1 --mode tc
 cmp_ok "$(xdp_id)" '>' 0 "which stays"
+vxdp_start vm0 --role server
+further_uplink
+guest_up tap0 || bail "no tap guest"
+comes_back "with XDP"
+guests_down
+vxdp_kill9
 vxdp detach eth0 >/dev/null
+on_host ip link del eth1
 is "$(nic_state)" "$before" "all is as it was in the end"
