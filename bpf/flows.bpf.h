@@ -26,8 +26,9 @@
 #include "parse.bpf.h"
 #include "policy.bpf.h"
 
-#define FLOWS	256		     /* kept by a CPU, in either table; a power of two */
-#define FLOW_NS (FDB_REFRESH_NS / 2) /* ageing times are whole seconds */
+#define FLOW_BITS 8
+#define FLOWS	  (1 << FLOW_BITS)     /* kept by a CPU, in either table */
+#define FLOW_NS	  (FDB_REFRESH_NS / 2) /* ageing times are whole seconds */
 
 /* Untagged frames with these addresses that come in here go there. */
 struct tc_flow {
@@ -52,10 +53,14 @@ struct {
 	__type(value, struct tc_flow);
 } tc_flows SEC(".maps");
 
-/* Where in a table a flow is kept. */
+/*
+ * Where in a table a flow is kept. The topmost bits of the product, as they alone depend on all
+ * others: what differs from guest to guest is the end of its address, and so the upper bits of a
+ * key.
+ */
 static __always_inline __u32 flow_slot(__u64 dst, __u64 src)
 {
-	return ((dst ^ src << 7) * 0x9e3779b97f4a7c15ULL) >> 32 & (FLOWS - 1);
+	return ((dst ^ src << 7) * 0x9e3779b97f4a7c15ULL) >> (64 - FLOW_BITS);
 }
 
 /* A frame whose flow is looked for: how it was before anything was decided. */

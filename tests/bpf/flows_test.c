@@ -3,7 +3,10 @@
  * flows_test - frames of flows that TC remembers (bpf/flows.bpf.h): each is counted, and a change
  * is followed by the very next one.
  */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -131,6 +134,66 @@ static void test_likeness(struct lab *lab)
 	       "with a tag it is unknown there, and flooded");
 }
 
+/* The map of that name of the program that the tap has; it is nobody else's. */
+static int program_map(struct lab *lab, const char *name, struct bpf_map_info *info)
+{
+	int prog = bpf_prog_get_fd_by_id(vxdp_bpf_tap_program(lab->end[LAB_TAP0].ifindex));
+	uint32_t ids[64], bytes;
+	struct bpf_prog_info of = {.nr_map_ids = ARRAY_SIZE(ids), .map_ids = (uintptr_t)ids};
+
+	bytes = sizeof(of);
+	if (prog < 0 || bpf_obj_get_info_by_fd(prog, &of, &bytes))
+		tap_bail("nothing is known of the tap's program");
+	close(prog);
+	for (uint32_t i = 0; i < of.nr_map_ids && i < ARRAY_SIZE(ids); i++) {
+		int fd = bpf_map_get_fd_by_id(ids[i]);
+
+		bytes = sizeof(*info);
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, info, &bytes) &&
+		    !strcmp(info->name, name))
+			return fd;
+		close(fd);
+	}
+	tap_bail("the tap's program has no map %s", name);
+	return -1;
+}
+
+/* How many places in it have ever been used, by any CPU. */
+static unsigned int used_places(int fd, const struct bpf_map_info *info)
+{
+	size_t bytes = (size_t)info->value_size * libbpf_num_possible_cpus();
+	char *values = malloc(bytes), *zeros = calloc(1, bytes);
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; values && zeros && i < info->max_entries; i++)
+		n += !bpf_map_lookup_elem(fd, &i, values) && memcmp(values, zeros, bytes);
+	free(values);
+	free(zeros);
+	return n;
+}
+
+/* As guests have them that were made one after the other: they must not be in each other's place.
+ */
+static void test_alike_addresses(struct lab *lab)
+{
+	static const struct packet_spec flows[] = {
+		{.dst = GUEST1, .src = GUEST0}, {.dst = GUEST0, .src = GUEST1},
+		{.dst = GUEST2, .src = GUEST0}, {.dst = GUEST0, .src = GUEST2},
+		{.dst = GUEST2, .src = GUEST1}, {.dst = GUEST1, .src = GUEST2},
+	};
+	static const enum lab_end from[] = {LAB_TAP0, LAB_TAP1, LAB_TAP0,
+					    LAB_TAP2, LAB_TAP1, LAB_TAP2};
+	unsigned int arrived[LAB_ENDS];
+	struct bpf_map_info info = {};
+	int fd = program_map(lab, "tc_flows", &info);
+
+	known_flow(lab);
+	for (size_t i = 0; i < ARRAY_SIZE(flows); i++)
+		lab_send(lab, from[i], &flows[i], 1, arrived);
+	tap_is(used_places(fd, &info), ARRAY_SIZE(flows), "addresses alike but for the last byte");
+	close(fd);
+}
+
 /* The redirect's target goes without a word to anybody: the frames are counted as lost. */
 static void test_tap_goes(struct lab *lab)
 {
@@ -150,8 +213,9 @@ int main(int argc, char **argv)
 {
 	struct lab lab;
 
-	tap_plan(16);
+	tap_plan(17);
 	lab_open(&lab, VXDP_XDP_NATIVE);
+	test_alike_addresses(&lab); /* first, while the map is empty */
 	test_policy(&lab);
 	test_addresses(&lab);
 	test_ports(&lab);
