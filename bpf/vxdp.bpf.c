@@ -160,22 +160,25 @@ static __always_inline __u32 decide(struct vxdp_config *cfg, const struct vxdp_u
  * each program: within them its ways would multiply with what comes before and after.
  * @nic: ifindex of the NIC it is at, 0 for a guest's
  */
-__noinline __u32 vxdp_decide(struct vxdp_frame *frame, __u32 nic)
+__noinline __u32 vxdp_decide(struct vxdp_frame *given, __u32 nic)
 {
 	struct vxdp_config *cfg = config_get();
 	const struct vxdp_uplink *up = NULL;
+	struct vxdp_frame frame;
 	struct vxdp_policy *in;
 	bool learnt = false;
 	__u32 verdict;
 
-	if (!cfg || !frame)
+	if (!cfg || !given)
 		return VXDP_DROP_NO_PORT;
-	in = policy_get(frame->in_port);
+	frame = *given; /* Linux 6.1 takes the key of a map from the function's own stack only */
+	in = policy_get(frame.in_port);
 	if (nic)
 		up = uplink_by_ifindex(cfg, nic);
 	if (!in || (nic && !up))
 		return VXDP_DROP_NO_PORT;
-	verdict = decide(cfg, up, frame, in, &learnt);
+	verdict = decide(cfg, up, &frame, in, &learnt);
+	*given = frame;
 	return verdict | (learnt ? DECIDED_LEARNT : 0);
 }
 
