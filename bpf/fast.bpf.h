@@ -127,40 +127,33 @@ static __always_inline __u64 fast_at(struct xdp_md *xdp, const struct vxdp_confi
 	return vxdp_uplink_at(xdp);
 }
 
-/* TCP without a tag, and not behind extension headers, as most of it is? */
-static __always_inline bool is_plain_tcp(const struct ethhdr *eth, void *end)
+/* Is it for many, or for the host itself, and so TC's whatever else is said of it? */
+static __always_inline bool is_tcs(struct xdp_md *xdp, const struct vxdp_config *cfg)
 {
+	const struct ethhdr *eth = (void *)(long)xdp->data;
+
+	if ((void *)(eth + 1) > (void *)(long)xdp->data_end || mac_is_group(eth->h_dest))
+		return true;
+	/* Beside the address there are bytes to read, here and there. */
+	return mac_word(eth->h_dest) == mac_word(cfg->uplink[0].host_mac);
+}
+
+/* TCP without a tag, and not behind extension headers, as most of it is? */
+static __always_inline bool is_plain_tcp(struct xdp_md *xdp)
+{
+	const struct ethhdr *eth = (void *)(long)xdp->data;
 	const __u8 *l3 = (void *)(eth + 1);
 
-	if ((void *)l3 + IPV4_MIN_BYTES > end)
+	if ((void *)l3 + IPV4_MIN_BYTES > (void *)(long)xdp->data_end)
 		return false;
 	return (eth->h_proto == bpf_htons(ETH_P_IP) && l3[IPV4_PROTO_AT] == IPPROTO_TCP) ||
 	       (eth->h_proto == bpf_htons(ETH_P_IPV6) && l3[IPV6_NEXT_AT] == IPPROTO_TCP);
 }
 
-/* Is it for many, or for the host itself, and so TC's whatever else is said of it? */
-static __always_inline bool is_tcs(const struct ethhdr *eth, const struct vxdp_config *cfg)
-{
-	/* Beside the address there are bytes to read, here and there. */
-	return mac_is_group(eth->h_dest) ||
-	       mac_word(eth->h_dest) == mac_word(cfg->uplink[0].host_mac);
-}
-
-/* TC's as is_tcs() says, or TCP from the wire where no port has that from anything but TC? */
+/* From the wire there is GRO for TCP, which may be the only way in which any port has that. */
 static __always_inline bool wire_is_tcs(struct xdp_md *xdp, const struct vxdp_config *cfg)
 {
-	const struct ethhdr *eth = (void *)(long)xdp->data;
-	void *end = (void *)(long)xdp->data_end;
-
-	return (void *)(eth + 1) > end || is_tcs(eth, cfg) ||
-	       (cfg->tcp_is_tcs && is_plain_tcp(eth, end));
-}
-
-static __always_inline bool tap_is_tcs(struct xdp_md *xdp, const struct vxdp_config *cfg)
-{
-	const struct ethhdr *eth = (void *)(long)xdp->data;
-
-	return (void *)(eth + 1) > (void *)(long)xdp->data_end || is_tcs(eth, cfg);
+	return is_tcs(xdp, cfg) || (cfg->tcp_is_tcs && is_plain_tcp(xdp));
 }
 
 /* ---- What a CPU remembers ---- */

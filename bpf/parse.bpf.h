@@ -60,9 +60,9 @@ struct vxdp_frame {
 	__u16 action;	  /* enum vxdp_vlan_action on its way to out_port */
 	__u16 known;	  /* its flow was, so nobody records it (flows.bpf.h) */
 	__be16 tag_proto; /* ethertype of its tag, or what a tag would have */
-	__u16 pad;
-	__u32 tag;     /* outermost, as it came: TAG_PRESENT | TCI, or 0 */
-	__u32 tag_now; /* the same, as it is now */
+	__u16 pad;	  /* Linux 6.1 wants each byte of what a function is given set */
+	__u32 tag;	  /* outermost, as it came: TAG_PRESENT | TCI, or 0 */
+	__u32 tag_now;	  /* the same, as it is now */
 };
 
 #define TAG_PRESENT 0x10000u

@@ -520,7 +520,7 @@ int vxdp_tap_xdp(struct xdp_md *xdp)
 {
 	struct vxdp_config *cfg = config_get();
 
-	return cfg && !tap_is_tcs(xdp, cfg) ? go_from_tap(xdp, cfg) : XDP_PASS;
+	return cfg && !is_tcs(xdp, cfg) ? go_from_tap(xdp, cfg) : XDP_PASS;
 }
 
 /*

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # No XDP on the NIC (--mode tc): tap guests, a vhost-user guest, the host and the wire by TC alone, each
-# frame from the wire counted once, what ports may do included; beside an XDP program of somebody else,
+# frame from the wire counted once, what ports may do included; a guest's broadcasts that come back by a
+# further uplink, with XDP too; beside an XDP program of somebody else,
 # in the driver and in the stack; a mode that stays until all is detached, and what it cannot do. The
 # guests are network namespaces (tests/lib/nsguest.c).
 LAB_TIMEOUT=150
@@ -61,6 +62,8 @@ frames_once() {
 drops() { stat_sum uplink ".verdicts.drop_$1.packets"; }
 broadcasts() { on_wire "$LIVEGEN" --dev wire0 --src-mac $WIRE_MAC --dst-mac ff:ff:ff:ff:ff:ff --src $WIRE_IP --dst 10.77.0.255 \
 	--frame 100 --rate 2000 --count 200 >/dev/null; }
+port_set() { vxdp port set eth0 "$@" >/dev/null; }
+
 further_uplink() {
 	on_host ip link add eth1 type veth peer name wire1 netns "$NS_WIRE"
 	on_host ip link set eth1 up && on_wire ip link set wire1 up
@@ -95,7 +98,6 @@ comes_back() {
 	is "$(port_of "$TAP0_MAC")" tap0 "$1: and do not move it to the wire"
 	two_wires
 }
-port_set() { vxdp port set eth0 "$@" >/dev/null; }
 
 lab_begin queues=2
 no_ipv6 host && no_ipv6 wire
